@@ -1,0 +1,68 @@
+"""Helix's engine: speculative decoding over a paged KV cache, lossless, for any causal LM of transformers.
+
+    from engine import Engine, Request
+    with Engine.load() as engine:
+        print(engine.generate(Request(prompt="Once upon a time")).text)
+
+Importing this package loads neither torch nor transformers: `Engine` and the device functions bring them when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import events
+from .config import MAX_DEPTH, EngineConfig, Sampling, Speculation
+from .errors import (
+    BadRecording,
+    ContextTooLong,
+    DeviceUnavailable,
+    HelixError,
+    IncompatibleDraft,
+    InvalidRequest,
+    ModelNotFound,
+    OutOfMemory,
+    UnsupportedModel,
+)
+from .events import Event
+from .recording import Recorder, read_recording
+from .request import Completion, Request
+
+if TYPE_CHECKING:
+    from .devices import Device, list_devices, pick_device
+    from .engine import Engine
+
+__all__ = [
+    "MAX_DEPTH",
+    "BadRecording",
+    "Completion",
+    "ContextTooLong",
+    "Device",
+    "DeviceUnavailable",
+    "Engine",
+    "EngineConfig",
+    "Event",
+    "HelixError",
+    "IncompatibleDraft",
+    "InvalidRequest",
+    "ModelNotFound",
+    "OutOfMemory",
+    "Recorder",
+    "Request",
+    "Sampling",
+    "Speculation",
+    "UnsupportedModel",
+    "events",
+    "list_devices",
+    "pick_device",
+    "read_recording",
+]
+
+_LAZY = {"Engine": ".engine", "Device": ".devices", "list_devices": ".devices", "pick_device": ".devices"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

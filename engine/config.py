@@ -1,0 +1,96 @@
+"""Settings, frozen and checked when they are made: a bad value raises InvalidRequest with one clear sentence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from .errors import InvalidRequest
+
+MAX_DEPTH = 16
+"""The deepest speculation: drafted tokens a cycle."""
+
+Verifier = Literal["block", "token"]
+
+
+def _number(name: str, value: object, low: float, high: float = math.inf, *, whole: bool = False) -> None:
+    """Refuse anything but a finite number in [low, high]."""
+    kind = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kind) or not math.isfinite(value):
+        raise InvalidRequest(f"{name} must be a {'whole ' if whole else ''}number, not {value!r}.")
+    if not low <= value <= high:
+        span = f"{low:g} or more" if math.isinf(high) else f"from {low:g} to {high:g}"
+        raise InvalidRequest(f"{name} is {value:g}, but it must be {span}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a token is drawn from the logits. Temperature 0 is greedy: always the likeliest token."""
+
+    temperature: float = 0.0
+    top_k: int = 0
+    """Keep the k likeliest tokens; 0 keeps all."""
+    top_p: float = 1.0
+    """Keep the smallest set of likeliest tokens whose probability reaches top_p; 1 keeps all."""
+    min_p: float = 0.0
+    """Keep tokens at least min_p times as likely as the likeliest; 0 keeps all."""
+    repetition_penalty: float = 1.0
+    """Divide positive (multiply negative) logits of tokens already in the text; 1 leaves them."""
+
+    def __post_init__(self) -> None:
+        _number("temperature", self.temperature, 0)
+        _number("top_k", self.top_k, 0, whole=True)
+        _number("top_p", self.top_p, 0, 1)
+        _number("min_p", self.min_p, 0, 1)
+        _number("repetition_penalty", self.repetition_penalty, 0)
+        if self.top_p == 0:
+            raise InvalidRequest("top_p is 0, but it must be above 0; use temperature 0 for greedy decoding.")
+        if self.repetition_penalty == 0:
+            raise InvalidRequest("repetition_penalty is 0, but it must be above 0; 1 switches it off.")
+
+    @property
+    def greedy(self) -> bool:
+        return self.temperature == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Speculation:
+    """How far to draft in a cycle and how to verify it. Depth 0 is baseline: plain decoding in the same loop."""
+
+    depth: int = 4
+    verifier: Verifier = "block"
+
+    def __post_init__(self) -> None:
+        check_depth(self.depth)
+        if self.verifier not in ("block", "token"):
+            raise InvalidRequest(f'verifier must be "block" or "token", not {self.verifier!r}.')
+
+
+def check_depth(depth: int) -> None:
+    """Raise InvalidRequest unless 0 <= depth <= MAX_DEPTH."""
+    _number("speculation depth", depth, 0, MAX_DEPTH, whole=True)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """What is fixed for the life of an engine."""
+
+    kv_memory: int | None = None
+    """Bytes for the KV pools of target and draft together; None takes a share of the free memory."""
+    max_context: int | None = None
+    """Use less context than the model has; None uses all of it."""
+    max_running: int = 16
+    """Sequences decoded together; more wait."""
+    prefill_chunk: int = 512
+    """Prompt tokens in one forward, so that a cancel is obeyed in the middle of a long prompt."""
+    prefix_cache: bool = True
+    """Keep the KV of finished text for the next request that begins with it."""
+
+    def __post_init__(self) -> None:
+        if self.kv_memory is not None:
+            _number("kv_memory", self.kv_memory, 1, whole=True)
+        if self.max_context is not None:
+            _number("max_context", self.max_context, 2, whole=True)
+        _number("max_running", self.max_running, 1, whole=True)
+        _number("prefill_chunk", self.prefill_chunk, 1, whole=True)

@@ -1,0 +1,58 @@
+"""One family of errors: each message is one sentence that says what to do."""
+
+
+class HelixError(Exception):
+    """Anything the engine refuses or fails at; `str(error)` is fit to be shown to a person."""
+
+
+class InvalidRequest(HelixError):
+    """A request or a setting with a value outside what is possible."""
+
+
+class ModelNotFound(HelixError):
+    """No model at that folder, or no such name on the hub."""
+
+
+class UnsupportedModel(HelixError):
+    """A model that cannot run over a paged KV cache."""
+
+
+class IncompatibleDraft(HelixError):
+    """A draft whose tokens mean something else than the target's."""
+
+
+class ContextTooLong(HelixError):
+    """A prompt that leaves no room for a reply in the model's context."""
+
+
+class OutOfMemory(HelixError):
+    """Not enough blocks in the KV pool, or not enough device memory."""
+
+
+class DeviceUnavailable(HelixError):
+    """A device that is unknown, or not present on this machine."""
+
+
+class BadRecording(HelixError):
+    """A recording that cannot be read."""
+
+
+_FAMILY = {
+    cls.__name__: cls
+    for cls in (
+        HelixError,
+        InvalidRequest,
+        ModelNotFound,
+        UnsupportedModel,
+        IncompatibleDraft,
+        ContextTooLong,
+        OutOfMemory,
+        DeviceUnavailable,
+        BadRecording,
+    )
+}
+
+
+def from_name(name: str, message: str) -> HelixError:
+    """The error that `type(error).__name__` and `str(error)` were taken from (`Failed` events carry both)."""
+    return _FAMILY.get(name, HelixError)(message)

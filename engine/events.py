@@ -1,0 +1,280 @@
+"""What the engine tells the world: one stream of typed events, each to and from JSON.
+
+Panels, recordings, the HTTP stream, the benchmark and the tests all read these and nothing else.
+Times are seconds, sizes are bytes, probabilities are of the processed distribution (see `Drafted`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+Origin = Literal["draft", "correction", "bonus", "plain"]
+FinishReason = Literal["eos", "stop", "length", "context", "cancelled", "error"]
+Runs = tuple[tuple[int, int], ...]
+"""Block numbers as (first, count) runs: consecutive blocks are the common case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """One proposed token.
+
+    `q` and `p` are the draft's and the target's probability of it after temperature, top-k, top-p, min-p and penalty.
+    At temperature 0, where the processed law is all or nothing, they are the models' own softmax probabilities.
+    """
+
+    id: int
+    text: str
+    q: float
+    p: float
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """One token of the reply.
+
+    `text` is what became showable with it: it may be empty (half a character, or a possible start of a stop
+    string) or carry what earlier tokens held back. The texts of a request, in order, are the reply.
+    """
+
+    id: int
+    text: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """One request's KV blocks and the state of the target's pool."""
+
+    table: Runs
+    """Physical blocks in logical order."""
+    length: int
+    """Tokens of this sequence whose KV is in the pool."""
+    shared: int
+    """How many leading blocks of the table came from the prefix index."""
+    cached: Runs
+    """Blocks that no sequence holds but whose text is remembered for reuse."""
+    free: int
+    """Blocks never used or given back (without the cached ones)."""
+    total: int
+    size: int = 16
+    """Tokens a block."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    name: str
+    architecture: str
+    """`model_type` of its configuration, such as `llama`."""
+    parameters: int
+    dtype: str
+    bytes: int
+    """Of the weights on the device."""
+    layers: int
+    context: int
+    attention: str
+    """How it reads the paged KV: `paged` (views, no copies), `sdpa` or `eager` (gathered)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceMemory:
+    """A reading of the device's memory. `other` is what programs besides this one and the known parts use."""
+
+    total: int
+    free: int
+    process: int
+    """What this process holds on the device (resident memory on a CPU)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    cycles: int
+    """Target forwards that produced tokens: draft-verify-accept rounds, plain steps included."""
+    drafted: int
+    accepted: int
+    acceptance_rate: float | None
+    """accepted / drafted; None when nothing was drafted."""
+    mean_accepted_length: float | None
+    """1 + accepted / cycles; None before the first cycle."""
+    ttft_s: float | None
+    """From submitting to the first token; None when there was none."""
+    decode_s: float
+    """From the end of the first cycle to the end of the last."""
+    decode_tokens_per_s: float | None
+    """Tokens of all cycles but the first over decode_s (the first cycle's came with the prefill); None if none."""
+    peak_memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The family. `request` is the number that `Engine.submit` gave, None for what concerns no request."""
+
+    kind: ClassVar[str] = "event"
+
+    def to_json(self) -> dict[str, Any]:
+        return {"event": self.kind, **dataclasses.asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class Loading(Event):
+    """Progress of a load: `done` of `total` bytes or steps (0 of 0 when unknown)."""
+
+    kind: ClassVar[str] = "loading"
+    stage: str
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Event):
+    kind: ClassVar[str] = "loaded"
+    device: str
+    device_name: str
+    target: ModelInfo
+    draft: ModelInfo | None
+    context: int
+    """Tokens a conversation may have, prompt and reply together."""
+    block_count: int
+    block_size: int
+    kv_bytes: int
+    """Reserved for both pools."""
+    target_block_bytes: int
+    draft_block_bytes: int
+    seconds: float
+    memory: DeviceMemory
+
+
+@dataclass(frozen=True, slots=True)
+class Started(Event):
+    """A request left the queue. `cached_tokens` of its prompt need no prefill: the prefix index had them."""
+
+    kind: ClassVar[str] = "started"
+    request: int
+    prompt_tokens: int
+    cached_tokens: int
+    depth: int
+    blocks: Blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Prefilled(Event):
+    """The prompt is in the KV pools. Its last forward also verified the first drafts, so that cycle's event follows."""
+
+    kind: ClassVar[str] = "prefilled"
+    request: int
+    tokens: int
+    seconds: float
+    blocks: Blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle(Event):
+    """One draft-verify-accept round of one sequence, or one plain token at depth 0.
+
+    `depth` is what was asked for; `drafted` may be shorter (end of context, no draft). `blocks.table` is after rollback;
+    `peak_blocks` is how many blocks the sequence held while the drafted tokens were in flight.
+    In a batch the seconds are those of the whole step.
+    """
+
+    kind: ClassVar[str] = "cycle"
+    request: int
+    index: int
+    depth: int
+    drafted: tuple[Drafted, ...]
+    accepted: int
+    emitted: tuple[Emitted, ...]
+    draft_seconds: float
+    verify_seconds: float
+    seconds: float
+    """The whole step, with sampling and bookkeeping."""
+    blocks: Blocks
+    peak_blocks: int
+    prompt_rows: int = 0
+    """Prompt tokens computed in the same target forward: only in the first cycle, whose verify_seconds they lengthen."""
+    batch: int = 1
+    """Sequences that shared this step's target forward."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preempted(Event):
+    """The pool was full: this sequence gave its blocks back and waits; its text is kept and it goes on later."""
+
+    kind: ClassVar[str] = "preempted"
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRead(Event):
+    """A reading of device memory, at most every half second while something runs."""
+
+    kind: ClassVar[str] = "memory"
+    memory: DeviceMemory
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Event):
+    kind: ClassVar[str] = "finished"
+    request: int
+    reason: FinishReason
+    text: str
+    usage: Usage
+    blocks: Blocks
+    """Of the pool after the sequence gave its blocks back: `table` is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Event):
+    kind: ClassVar[str] = "failed"
+    request: int | None
+    error: str
+    """The name of a class in `engine.errors`."""
+    message: str
+    """One sentence that says what to do."""
+
+
+EVENTS: dict[str, type[Event]] = {
+    cls.kind: cls
+    for cls in (Loading, Loaded, Started, Prefilled, Cycle, Preempted, MemoryRead, Finished, Failed)
+}
+
+
+def from_json(data: dict[str, Any]) -> Event:
+    """The event that `to_json` wrote. Raises ValueError for anything else."""
+    kind = data.get("event")
+    if kind not in EVENTS:
+        raise ValueError(f"unknown event {kind!r}")
+    event: Event = _build(EVENTS[kind], {k: v for k, v in data.items() if k != "event"})
+    return event
+
+
+def _build(hint: Any, value: Any) -> Any:
+    """JSON lists and objects back into the tuples and dataclasses of the type hint."""
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise ValueError(f"expected an object for {getattr(hint, '__name__', hint)}")
+        hints = typing.get_type_hints(hint)
+        known = {f.name for f in dataclasses.fields(hint)}
+        try:
+            return hint(**{k: _build(hints[k], v) for k, v in value.items() if k in known})  # type: ignore[operator]
+        except TypeError as error:
+            raise ValueError(str(error)) from None
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None:
+            return None
+        return _build(next(arg for arg in typing.get_args(hint) if arg is not type(None)), value)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError("expected a list")
+        args = typing.get_args(hint)
+        if args[-1] is Ellipsis:
+            return tuple(_build(args[0], v) for v in value)
+        return tuple(_build(arg, v) for arg, v in zip(args, value, strict=True))
+    return value

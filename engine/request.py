@@ -1,0 +1,79 @@
+"""What a caller asks for and what it gets back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .config import Sampling, Speculation, _number
+from .errors import HelixError, InvalidRequest
+from .events import FinishReason, Usage
+
+ROLES = ("system", "user", "assistant", "tool")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One text to continue, given as exactly one of `messages`, `prompt` and `prompt_ids`.
+
+    Raises InvalidRequest, with what to do, for an empty prompt or a value that makes no sense.
+    """
+
+    messages: Sequence[Mapping[str, str]] | None = None
+    """A chat, rendered by the model's own template: `{"role": "user", "content": "..."}`."""
+    prompt: str | None = None
+    """Plain text, continued as it is."""
+    prompt_ids: Sequence[int] | None = None
+    """Token ids, continued as they are."""
+    sampling: Sampling = field(default_factory=Sampling)
+    speculation: Speculation = field(default_factory=Speculation)
+    max_tokens: int | None = None
+    """Tokens to generate at most; None goes on to the end of the context."""
+    stop: Sequence[str] = ()
+    """The reply ends before the first of these; they are never part of the text."""
+    seed: int | None = None
+    """Of the random generator; None draws one."""
+
+    def __post_init__(self) -> None:
+        given = [n for n in ("messages", "prompt", "prompt_ids") if getattr(self, n) is not None]
+        if len(given) != 1:
+            raise InvalidRequest(
+                "A request needs exactly one of messages, prompt and prompt_ids, "
+                f"but {' and '.join(given) or 'none'} was given."
+            )
+        if isinstance(self.stop, str):
+            object.__setattr__(self, "stop", (self.stop,))
+        if not all(isinstance(s, str) and s for s in self.stop):
+            raise InvalidRequest("Every stop must be a text that is not empty.")
+        if self.max_tokens is not None:
+            _number("max_tokens", self.max_tokens, 1, whole=True)
+        if self.seed is not None:
+            _number("seed", self.seed, 0, 2**63 - 1, whole=True)
+        if self.messages is not None:
+            _check_messages(self.messages)
+        elif not getattr(self, given[0]):
+            raise InvalidRequest("The prompt is empty; give it at least one word.")
+
+
+def _check_messages(messages: Sequence[Mapping[str, str]]) -> None:
+    if not messages:
+        raise InvalidRequest("The chat is empty; give it at least one user message.")
+    for i, message in enumerate(messages):
+        if not isinstance(message, Mapping) or not isinstance(message.get("content"), str):
+            raise InvalidRequest(f"Message {i + 1} must have a role and a text content.")
+        if message.get("role") not in ROLES:
+            raise InvalidRequest(f"Message {i + 1} has the role {message.get('role')!r}; use {', '.join(ROLES)}.")
+    if not messages[-1]["content"].strip():
+        raise InvalidRequest("The last message is empty; write something to answer.")
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A finished reply. `token_ids` includes the end-of-sequence token when the model gave one; `text` does not."""
+
+    text: str
+    token_ids: list[int]
+    finish_reason: FinishReason
+    usage: Usage
+    error: HelixError | None = None
+    """Why `finish_reason` is "error" (only `generate_batch` returns such a one; `generate` raises it)."""
