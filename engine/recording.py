@@ -83,6 +83,8 @@ def _parse(path: Path, lines: list[str]) -> Iterator[tuple[float, Event]]:
                 raise BadRecording(f"{path} is not a Helix recording; make one with --events.") from None
             if number == len(lines):
                 return
-            raise BadRecording(f"Line {number} of {path} is damaged ({error}); the recording cannot be played.") from None
+            raise BadRecording(
+                f"Line {number} of {path} is damaged ({error}); the recording cannot be played."
+            ) from None
     if not lines:
         raise BadRecording(f"{path} is empty; make a recording with --events.")

@@ -1,0 +1,133 @@
+"""A smaller model with the same tokens proposes; its KV is paged like the target's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Items
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..kv.blocks import BlockTable
+from ..models.paged import PagedModel, Span
+from ..sampling import distribution, draw, penalise, seen_rows
+from ..sequence import Sequence
+
+
+@dataclass(slots=True)
+class Proposal:
+    """What one sequence drafts in a cycle."""
+
+    tokens: Tensor
+    """`[depth]`, on the device: nothing has been waited for yet."""
+    q: Tensor | None
+    """`[depth, vocab]`: the law that each was drawn from; None at temperature 0, where it is one-hot."""
+    chance: Tensor
+    """`[depth]`: q of the token, at temperature 0 the draft's softmax."""
+
+
+class ModelDrafter:
+    """Keeps one block table a sequence; tokens it has not seen yet are caught up before it proposes."""
+
+    def __init__(self, model: PagedModel, vocab: int, context: int, chunk: int) -> None:
+        self.model = model
+        self._vocab = vocab
+        self._context = context
+        self._chunk = chunk
+        self._tables: dict[int, BlockTable] = {}
+
+    def limit(self, sequence: Sequence) -> int:
+        """How deep it can draft here: the tokens it must read have to fit its context and its pool."""
+        room = self._context - len(sequence.tokens) + 1
+        table = self._table(sequence)
+        wanted = len(sequence.tokens) - table.length
+        while room > 0 and table.missing(wanted + room - 1) > self.model.allocator.available:
+            room = min(room - 1, 1 if wanted > self._chunk else room // 2)
+        return max(0, room)
+
+    def advance(self, sequence: Sequence) -> None:
+        """Read one chunk of what is to be caught up, if there is more than a chunk."""
+        table = self._table(sequence)
+        if len(sequence.tokens) - table.length > self._chunk:
+            self._forward([(sequence, table, sequence.tokens[table.length : table.length + self._chunk])])
+
+    def propose(self, sequences: Items[Sequence], depths: Items[int]) -> list[Proposal]:
+        """Draft `depths[i]` >= 1 tokens for each sequence, one forward a token for all of them together."""
+        for sequence in sequences:
+            while len(sequence.tokens) - self._table(sequence).length > self._chunk:
+                self.advance(sequence)
+        random = [s.uniforms(d) for s, d in zip(sequences, depths, strict=True)]
+        drafts: list[list[Tensor]] = [[] for _ in sequences]
+        laws: list[list[Tensor]] = [[] for _ in sequences]
+        chances: list[list[Tensor]] = [[] for _ in sequences]
+        for step in range(max(depths)):
+            active = [i for i, depth in enumerate(depths) if step < depth]
+            spans = []
+            for i in active:
+                table = self._table(sequences[i])
+                new = drafts[i][-1:] or [self._ids(sequences[i].tokens[table.length :])]
+                spans.append(Span(table, new[0], 1))
+            logits = self._fit(self.model.forward(spans))
+            for row, i in enumerate(active):
+                token, law, chance = self._choose(
+                    sequences[i], logits[row : row + 1], drafts[i], random[i][step]
+                )
+                drafts[i].append(token)
+                chances[i].append(chance)
+                if law is not None:
+                    laws[i].append(law)
+        return [
+            Proposal(torch.cat(drafts[i]), torch.cat(laws[i]) if laws[i] else None, torch.cat(chances[i]))
+            for i in range(len(sequences))
+        ]
+
+    def observe(self, sequence: Sequence) -> None:
+        """The text is decided: forget the KV of what is not in it, and offer the rest for reuse."""
+        table = self._tables.get(sequence.id)
+        if table is not None:
+            table.rollback(min(table.length, len(sequence.tokens) - 1))
+            table.publish(sequence.tokens)
+
+    def release(self, sequence: Sequence) -> None:
+        table = self._tables.pop(sequence.id, None)
+        if table is not None:
+            table.release()
+
+    def _choose(
+        self, sequence: Sequence, logits: Tensor, drafted: list[Tensor], u: Tensor
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Token `[1]`, its law `[1, vocab]` (None when greedy) and its chance `[1]`, from logits `[1, vocab]`."""
+        sampling = sequence.request.sampling
+        seen = None
+        if sequence.seen is not None:
+            said = torch.cat(drafted) if drafted else sequence.seen.new_empty(0, dtype=torch.long)
+            rows = seen_rows(sequence.seen, said)
+            seen = None if rows is None else rows[-1:]
+        if sampling.greedy:
+            logits = penalise(logits, sampling, seen)
+            token = logits.argmax(-1)
+            return token, None, (logits.gather(1, token[:, None]).squeeze(1) - logits.logsumexp(-1)).exp()
+        law = distribution(logits, sampling, seen)
+        token = draw(law[0], u).reshape(1)
+        return token, law, law.gather(1, token[:, None]).squeeze(1)
+
+    def _fit(self, logits: Tensor) -> Tensor:
+        """To the target's vocabulary: families pad their output layers differently."""
+        extra = self._vocab - logits.shape[-1]
+        if extra <= 0:
+            return logits[:, : self._vocab]
+        return torch.nn.functional.pad(logits, (0, extra), value=float("-inf"))
+
+    def _forward(self, parts: list[tuple[Sequence, BlockTable, list[int]]]) -> None:
+        self.model.forward([Span(table, self._ids(tokens), 1) for _, table, tokens in parts])
+
+    def _ids(self, tokens: list[int]) -> Tensor:
+        return torch.tensor(tokens, dtype=torch.long, device=self.model.device)
+
+    def _table(self, sequence: Sequence) -> BlockTable:
+        """The sequence's table; a new one begins with what the prefix index knows."""
+        table = self._tables.get(sequence.id)
+        if table is None:
+            table = self._tables[sequence.id] = self.model.table()
+            table.reuse(sequence.tokens[:-1])
+        return table

@@ -1,0 +1,98 @@
+"""The fast path: attention registered with transformers that reads the paged pool in place, one sequence at a time.
+
+Consecutive blocks are read as a view. Query heads that share a KV head are folded into rows, so K and V are never
+repeated (measured on two cores, 32 query over 4 KV heads, 2,048 tokens, 1 row: 0.35 ms folded, 5.5 ms repeated).
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface
+
+from .cache import Pack, Segment
+
+NAME = "helix_paged"
+FOLD_ROWS = 32
+"""Up to here the mask is cheap enough to repeat for the folded heads."""
+
+running: ContextVar[Pack] = ContextVar("running")
+"""The forward this thread is in; transformers hands no cache to an attention function."""
+
+
+def paged_attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Any,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    softcap: float | None = None,
+    sliding_window: int | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """`query` is `[1, heads, rows, dim]`; returns `[1, rows, heads, value_dim]`. The mask comes from the pack."""
+    if kwargs.get("s_aux") is not None:
+        raise NotImplementedError("attention sinks")
+    pack = running.get()
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    parts = []
+    row = 0
+    for segment in pack.segments:
+        q = query[0, :, row : row + segment.rows]
+        keys, values = pack.store.read(module.layer_idx, segment.read)
+        parts.append(_attend(pack, segment, q, keys, values, scale, softcap, sliding_window))
+        row += segment.rows
+    out = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+    return out.transpose(0, 1)[None], None
+
+
+def _attend(
+    pack: Pack,
+    segment: Segment,
+    query: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    scale: float,
+    softcap: float | None,
+    window: int | None,
+) -> Tensor:
+    """One sequence: query `[heads, rows, dim]`, keys and values `[kv_heads, length, dim]`; returns `[heads, rows, dim]`."""
+    heads, rows, dim = query.shape
+    kv_heads = keys.shape[0]
+    group = heads // kv_heads
+    mask = pack.mask(segment, window, query.dtype, query.device)
+    if rows <= FOLD_ROWS:
+        q = query.reshape(kv_heads, 1, group * rows, dim)
+        mask = mask if mask is None or group == 1 else mask.repeat(group, 1)
+        k, v = keys[:, None], values[:, None]
+    else:
+        q = query.reshape(kv_heads, group, rows, dim)
+        k, v = keys[:, None].expand(-1, group, -1, -1), values[:, None].expand(-1, group, -1, -1)
+    if softcap is None:
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
+    else:
+        out = _softcapped(q, k, v, mask, scale, softcap)
+    return out.reshape(heads, rows, values.shape[-1])
+
+
+def _softcapped(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float, softcap: float) -> Tensor:
+    """Attention with scores squashed to (-softcap, softcap), which fused kernels do not offer (Gemma 2, section 2)."""
+    scores = softcap * torch.tanh(torch.matmul(q, k.transpose(-1, -2)) * scale / softcap)
+    if mask is not None:
+        scores = scores + mask
+    return torch.matmul(scores.softmax(-1, dtype=torch.float32).to(q.dtype), v)
+
+
+def _no_mask(*args: Any, **kwargs: Any) -> None:
+    """Without a registered mask function a block of several rows would see too much (probes/mask_trap.py)."""
+    return None
+
+
+AttentionInterface.register(NAME, paged_attention)
+AttentionMaskInterface.register(NAME, _no_mask)

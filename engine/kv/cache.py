@@ -1,0 +1,182 @@
+"""The only file that touches transformers' cache classes: a Cache whose every read and write goes to the paged pool.
+
+All sequences of a forward are packed into one row `[1, rows]`. Nothing is padded, so no forward ever reads a slot that
+its sequence does not own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
+
+from ..errors import UnsupportedModel
+from .pool import LayerShape, Runs, SlabStore
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One sequence's part of a forward."""
+
+    rows: int
+    """New tokens."""
+    length: int
+    """Tokens in the pool once they are written."""
+    write: Runs
+    read: Runs
+
+    @property
+    def past(self) -> int:
+        return self.length - self.rows
+
+
+@dataclass(slots=True)
+class Pack:
+    """What the layers must know about the forward that is running."""
+
+    segments: Sequence[Segment]
+    store: SlabStore
+    masks: dict[tuple[int, int, int | None], Tensor] = field(default_factory=dict)
+    """Additive masks by (rows, length, window): built once a forward, shared by all layers."""
+
+    def mask(
+        self, segment: Segment, window: int | None, dtype: torch.dtype, device: torch.device
+    ) -> Tensor | None:
+        """`[rows, length]`, 0 where a row may look and -inf elsewhere; None when every row may look everywhere."""
+        if window is not None and segment.length <= window:
+            window = None
+        if segment.rows == 1 and window is None:
+            return None
+        key = (segment.rows, segment.length, window)
+        if key not in self.masks:
+            hidden = ~visible(segment, window, device)
+            self.masks[key] = torch.zeros(hidden.shape, dtype=dtype, device=device).masked_fill(
+                hidden, float("-inf")
+            )
+        return self.masks[key]
+
+    def masks_for(
+        self,
+        layer_types: Sequence[str] | None,
+        window: int | None,
+        additive: torch.dtype | None,
+        device: torch.device,
+    ) -> Any:
+        """The explicit 4-D mask `[1, 1, rows, total length]`, or one for each layer type, that generic attention takes.
+
+        Boolean, or additive in the dtype given. A row sees its own sequence's past and nothing of the others.
+        """
+
+        def build(window: int | None) -> Tensor:
+            mask = torch.block_diag(*(visible(s, window, device) for s in self.segments)).bool()[None, None]
+            if additive is None:
+                return mask
+            return torch.zeros(mask.shape, dtype=additive, device=device).masked_fill(
+                ~mask, torch.finfo(additive).min
+            )
+
+        if not layer_types:
+            return build(window)
+        known = {"full_attention": None, "sliding_attention": window}
+        unknown = set(layer_types) - set(known)
+        if unknown:
+            raise UnsupportedModel(
+                f"Layers of the kind {', '.join(sorted(unknown))} cannot run over a paged KV cache; choose another model."
+            )
+        masks = {kind: build(known[kind]) for kind in set(layer_types)}
+        return masks if "sliding_attention" in masks else masks["full_attention"]
+
+
+def visible(segment: Segment, window: int | None, device: torch.device) -> Tensor:
+    """Bool `[rows, length]`: which of the sequence's tokens each new row may look at."""
+    place = torch.arange(segment.length, device=device)
+    row = place[segment.past :, None]
+    mask = place <= row
+    return mask if window is None else mask & (row - place < window)
+
+
+class PagedLayer(CacheLayerMixin):
+    """One layer's face towards transformers; all state is in the pack of the running forward."""
+
+    is_sliding = False
+
+    def __init__(self, owner: PagedCache, layer: int) -> None:
+        super().__init__()
+        self._owner, self._layer = owner, layer
+        self.is_initialized = True
+
+    def lazy_initialization(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing to do: the pool exists."""
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Write the new rows `[1, heads, rows, dim]`; return what attention should read.
+
+        Direct attention reads the pool itself. Generic attention gets every segment's KV, one after the other.
+        """
+        pack = self._owner.pack
+        keys, values = key_states[0], value_states[0]
+        row = 0
+        for segment in pack.segments:
+            rows = slice(row, row + segment.rows)
+            pack.store.write(self._layer, segment.write, keys[:, rows], values[:, rows])
+            row += segment.rows
+        if self._owner.direct:
+            return key_states, value_states
+        keys, values = pack.store.read(self._layer, tuple(run for s in pack.segments for run in s.read))
+        return keys[None], values[None]
+
+    def get_mask_sizes(self, query_length: Any) -> tuple[int, int]:
+        return sum(s.length for s in self._owner.pack.segments), 0
+
+    def get_seq_length(self) -> int:
+        return self._owner.pack.segments[0].past
+
+    def get_max_length(self) -> int:
+        return -1
+
+    def get_max_cache_shape(self) -> int:
+        return -1
+
+
+class PagedCache(Cache):
+    """`past_key_values` for a model whose KV lives in a pool."""
+
+    pack: Pack
+
+    def __init__(self, layers: int, *, direct: bool) -> None:
+        self.direct = direct
+        super().__init__(layers=[PagedLayer(self, i) for i in range(layers)])
+
+
+def layer_shapes(model: Any) -> list[LayerShape]:
+    """What each cache layer of a model stores, found by running two tokens.
+
+    Raises UnsupportedModel for layers that keep another state than keys and values (linear attention, SSM, hybrids).
+    """
+    cache = DynamicCache()
+    ids = torch.zeros((1, 2), dtype=torch.long, device=model.device)
+    kind = getattr(model.config, "model_type", "this model")
+    try:
+        with torch.no_grad():
+            model(input_ids=ids, past_key_values=cache, use_cache=True)
+        kept = [(layer.keys.shape, layer.values.shape) for layer in cache.layers]
+        states = [len(k) == 4 and k[2] == 2 for k, _ in kept]
+    except Exception as error:
+        raise UnsupportedModel(
+            f"{kind} cannot run over a paged KV cache ({_first_line(error)}); choose another model."
+        ) from error
+    if not kept or not all(states):
+        raise UnsupportedModel(
+            f"{kind} keeps a state that is not keys and values, so it cannot be rolled back; choose another model."
+        )
+    return [LayerShape(k[1], k[3], v[3]) for k, v in kept]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]

@@ -1,0 +1,257 @@
+"""From two names to a checked pair of paged models, or one clear sentence why not."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..config import EngineConfig
+from ..devices import Device, pick_device, read_memory, torch_device
+from ..errors import HelixError, InvalidRequest, ModelNotFound, OutOfMemory, UnsupportedModel
+from ..events import DeviceMemory, Loading
+from ..kv.blocks import BLOCK_SIZE
+from ..kv.pool import LayerShape, block_bytes
+from .paged import Attention, PagedModel
+from .selfcheck import attach
+from .source import Progress, locate
+from .tokenizer import Tokenizer, check_same
+
+SMALL = 300_000_000
+"""Parameters up to which a CPU runs float32: it costs little there and rounds least."""
+CHAT_TOKENS = 8192
+"""Room that the KV pool should have for chats, if memory allows."""
+SHARE = 4
+"""The KV pool takes at most one part in this many of the free memory."""
+DTYPES = {
+    "float32": torch.float32, "fp32": torch.float32, "bfloat16": torch.bfloat16, "bf16": torch.bfloat16,
+    "float16": torch.float16, "fp16": torch.float16,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A pair that is ready, and what the `Loaded` event says of it."""
+
+    target: PagedModel
+    draft: PagedModel | None
+    tokenizer: Tokenizer | None
+    target_name: str
+    draft_name: str | None
+    device: Device
+    context: int
+    draft_context: int
+    eos: frozenset[int]
+    seconds: float
+    memory: DeviceMemory
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    model: Any
+    attention: Attention
+    packs: bool
+    shapes: list[LayerShape]
+
+
+def load_pair(
+    target: str | os.PathLike[str],
+    draft: str | os.PathLike[str] | None,
+    device: str,
+    dtype: str | torch.dtype | None,
+    config: EngineConfig,
+    progress: Progress,
+) -> Loaded:
+    """Load, check and give a KV pool to a target and a draft (None for none). Raises HelixError."""
+    start = time.perf_counter()
+    picked = pick_device(device)
+    wanted = _parse_dtype(dtype, picked)
+    target_folder = locate(target, "target", progress)
+    draft_folder = None if draft is None else locate(draft, "draft", progress)
+    tokenizer = Tokenizer.load(target_folder)
+    if draft_folder is not None:
+        # Before any weights are read: a wrong draft should be refused at once.
+        check_same(tokenizer, Tokenizer.load(draft_folder), _vocab(target_folder), _vocab(draft_folder))
+    big = _load(target_folder, "target", picked, wanted, progress)
+    small = None if draft_folder is None else _load(draft_folder, "draft", picked, wanted, progress)
+    progress(Loading("reserving the KV pool"))
+    context = min(_context(big.model), config.max_context or 1 << 60)
+    blocks = _pool_size(big, small, context, config, read_memory(picked))
+    models = [
+        PagedModel(m.model, m.shapes, blocks, m.attention, packs=m.packs, remember=config.prefix_cache)
+        for m in (big, small)
+        if m is not None
+    ]
+    return Loaded(
+        target=models[0],
+        draft=models[1] if len(models) > 1 else None,
+        tokenizer=tokenizer,
+        target_name=str(target),
+        draft_name=None if draft is None else str(draft),
+        device=picked,
+        context=context,
+        draft_context=_context(small.model) if small else 0,
+        eos=_end_tokens(big.model, tokenizer),
+        seconds=time.perf_counter() - start,
+        memory=read_memory(picked),
+    )
+
+
+def choose_dtype(device: Device, parameters: int, checkpoint: str | None) -> torch.dtype:
+    """The dtype that a model of so many `parameters`, stored as `checkpoint` ("bfloat16"), runs in on a device."""
+    if parameters <= SMALL and (device.kind == "cpu" or checkpoint == "float32"):
+        return torch.float32
+    if device.kind == "cpu":
+        return torch.float32 if checkpoint == "float32" else torch.bfloat16
+    half = checkpoint if checkpoint in ("bfloat16", "float16") else "bfloat16"
+    usable = half if half in device.dtypes else "float16"
+    return DTYPES[usable] if usable in device.dtypes else torch.float32
+
+
+def _load(folder: Path, role: str, device: Device, dtype: torch.dtype | None, progress: Progress) -> _Checked:
+    """Weights on the device, with the fastest attention that a self-check found right."""
+    from transformers import AutoModelForCausalLM
+
+    progress(Loading(f"reading the {role}", 0, _size(folder)))
+    if dtype is None:
+        stored = _config(folder).get("dtype") or _config(folder).get("torch_dtype")
+        dtype = choose_dtype(device, _size(folder) // (4 if stored == "float32" else 2), stored)
+    try:
+        with _no_bars():
+            model = AutoModelForCausalLM.from_pretrained(
+                str(folder), dtype=dtype, attn_implementation="eager", local_files_only=True
+            )
+        # Cast first, then move: DirectML ends the process when it meets bfloat16.
+        model = model.eval().requires_grad_(False).to(torch_device(device))
+        if device.kind == "directml":
+            model.tie_weights()
+    except Exception as error:
+        raise _explain(error, folder) from error
+    progress(Loading(f"checking the {role}"))
+    attention, packs, shapes = attach(model)
+    return _Checked(model, attention, packs, shapes)
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """transformers draws progress bars on stderr; ours is the callback."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _explain(error: Exception, folder: Path) -> HelixError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+    if is_out_of_memory(error):
+        return OutOfMemory(
+            f"{folder} does not fit the device's memory; choose a smaller model, dtype or the cpu."
+        )
+    if (
+        "Unrecognized configuration class" in reason
+        or "model type" in reason
+        or "should have a `model_type`" in reason
+    ):
+        return UnsupportedModel(
+            f"{folder} is no causal language model that transformers knows ({reason}); choose another."
+        )
+    return ModelNotFound(
+        f"The model in {folder} cannot be read ({reason}); download it again or choose another."
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device ran out of memory: each backend says it in its own way."""
+    text = str(error)
+    return type(error).__name__ == "OutOfMemoryError" or any(
+        sign in text
+        for sign in (
+            "out of memory",
+            "can't allocate memory",
+            "not enough GPU video memory",
+            "Could not allocate tensor",
+        )
+    )
+
+
+def _parse_dtype(dtype: str | torch.dtype | None, device: Device) -> torch.dtype | None:
+    if dtype is None or dtype == "auto":
+        return None
+    name = str(dtype).removeprefix("torch.").lower()
+    if name not in DTYPES:
+        raise InvalidRequest(f"There is no dtype {dtype}; use float32, bfloat16 or float16, or leave it out.")
+    parsed = DTYPES[name]
+    full = str(parsed).removeprefix("torch.")
+    if full not in device.dtypes:
+        raise InvalidRequest(
+            f"{device.name} cannot compute in {full}; use one of {', '.join(device.dtypes)}."
+        )
+    return parsed
+
+
+def _pool_size(
+    target: _Checked, draft: _Checked | None, context: int, config: EngineConfig, memory: DeviceMemory
+) -> int:
+    """Blocks in each pool: target and draft get the same number, so that one is never full before the other."""
+    each = sum(block_bytes(m.shapes, m.model.dtype) for m in (target, draft) if m is not None)
+    if config.kv_memory is not None:
+        blocks = config.kv_memory // each
+    else:
+        chats = min(max(CHAT_TOKENS, context), 8 * context)
+        blocks = -(-chats // BLOCK_SIZE)
+        if memory.free:
+            blocks = min(blocks, memory.free // SHARE // each)
+    if blocks < 2:
+        raise OutOfMemory(
+            f"The KV cache needs {each} bytes a block and room for two; give kv_memory more bytes or free memory."
+        )
+    return blocks
+
+
+def _context(model: Any) -> int:
+    """Tokens that the model can attend over."""
+    config = model.config.get_text_config()
+    for name in ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"):
+        value = getattr(config, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    return 2048
+
+
+def _end_tokens(model: Any, tokenizer: Tokenizer | None) -> frozenset[int]:
+    """The generation config's end-of-sequence ids, else the configuration's, else the tokenizer's."""
+    sources = (model.generation_config, model.config.get_text_config(), tokenizer and tokenizer.inner)
+    for source in sources:
+        ids = getattr(source, "eos_token_id", None)
+        if ids is not None:
+            return frozenset(ids if isinstance(ids, (list, tuple)) else [ids])
+    return frozenset()
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        data = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except ValueError:
+        raise ModelNotFound(f"{folder / 'config.json'} is damaged; download the model again.") from None
+    return data if isinstance(data, dict) else {}
+
+
+def _vocab(folder: Path) -> int:
+    config = _config(folder)
+    return int(config.get("vocab_size") or config.get("text_config", {}).get("vocab_size") or 0)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for pattern in ("*.safetensors", "*.bin") for path in folder.glob(pattern))

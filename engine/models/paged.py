@@ -1,0 +1,127 @@
+"""A causal LM over its own paged KV pool: the one way in which target and draft are run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..kv import attention
+from ..kv.blocks import BlockAllocator, BlockTable
+from ..kv.cache import Pack, PagedCache, Segment
+from ..kv.pool import LayerShape, SlabStore, slots
+
+Attention = Literal["paged", "sdpa", "eager"]
+"""`paged` reads the pool in place; the other two are the model's own, over gathered KV."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """New tokens `[rows]` of one sequence; the logits of the last `keep` are wanted."""
+
+    table: BlockTable
+    tokens: Tensor
+    keep: int
+
+
+class PagedModel:
+    """`model` must already use the attention implementation that `attention` names (see `selfcheck.attach`)."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        shapes: Sequence[LayerShape],
+        blocks: int,
+        attention: Attention,
+        *,
+        packs: bool = True,
+        remember: bool = True,
+    ) -> None:
+        self.model: Any = model
+        self.config: Any = self.model.config.get_text_config()
+        self.device: torch.device = self.model.device
+        self.dtype: torch.dtype = self.model.dtype
+        self.attention = attention
+        self.shapes = shapes
+        self.packs = packs
+        self.store = SlabStore(shapes, blocks, self.dtype, self.device)
+        self.allocator = BlockAllocator(blocks, remember=remember)
+        self._cache = PagedCache(len(shapes), direct=attention == "paged")
+        accepted = inspect.signature(type(model).forward).parameters
+        self._takes_positions = "position_ids" in accepted
+        self._takes_keep = "logits_to_keep" in accepted
+
+    @property
+    def vocab(self) -> int:
+        """Rows of the output layer: tokens and any padding after them."""
+        return int(self.config.vocab_size)
+
+    def table(self) -> BlockTable:
+        """An empty sequence."""
+        return BlockTable(self.allocator)
+
+    def forward(self, spans: Sequence[Span]) -> Tensor:
+        """Logits `[sum of keep, vocab]` of the spans, whose KV is in the pool afterwards.
+
+        Raises OutOfMemory when the pool is full, with every table as it was before.
+        """
+        if len(spans) > 1 and not self.packs:
+            return torch.cat([self.forward([span]) for span in spans])
+        before = [span.table.length for span in spans]
+        try:
+            for span in spans:
+                for source, target in span.table.append(len(span.tokens)):
+                    self.store.copy(source, target)
+            return self._run(spans)
+        except BaseException:
+            for span, length in zip(spans, before, strict=True):
+                span.table.rollback(length)
+            raise
+
+    def _run(self, spans: Sequence[Span]) -> Tensor:
+        segments = [_segment(span) for span in spans]
+        pack = Pack(segments, self.store)
+        inputs: dict[str, Any] = {"input_ids": _join([s.tokens for s in spans])[None]}
+        if self._takes_positions:
+            places = [torch.arange(s.past, s.length, device=self.device) for s in segments]
+            inputs["position_ids"] = _join(places)[None]
+        if self.attention != "paged":
+            additive = self.dtype if self.attention == "eager" else None
+            kinds = getattr(self.config, "layer_types", None)
+            window = getattr(self.config, "sliding_window", None)
+            inputs["attention_mask"] = pack.masks_for(kinds, window, additive, self.device)
+        kept = _kept_rows(spans)
+        if self._takes_keep:
+            inputs["logits_to_keep"] = kept.to(self.device)
+        self._cache.pack = pack
+        token = attention.running.set(pack)
+        try:
+            # no_grad, not inference_mode: DirectML cannot use inference tensors.
+            with torch.no_grad():
+                logits: Tensor = self.model(**inputs, past_key_values=self._cache, use_cache=True).logits[0]
+        finally:
+            attention.running.reset(token)
+        return logits if self._takes_keep else logits.index_select(0, kept.to(self.device))
+
+
+def _segment(span: Span) -> Segment:
+    length = span.table.length
+    rows = len(span.tokens)
+    return Segment(rows, length, slots(span.table, length - rows, length), slots(span.table, 0, length))
+
+
+def _join(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _kept_rows(spans: Sequence[Span]) -> Tensor:
+    """Which rows of the pack `[rows]` have logits that are wanted."""
+    rows, at = [], 0
+    for span in spans:
+        at += len(span.tokens)
+        rows += range(at - span.keep, at)
+    return torch.tensor(rows, dtype=torch.long)

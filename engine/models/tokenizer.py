@@ -1,0 +1,132 @@
+"""Text to tokens and back: the chat template, and an incremental detokeniser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import IncompatibleDraft, InvalidRequest, ModelNotFound
+
+UNFINISHED = "\ufffd"
+"""What decoding gives for the first bytes of a character whose other bytes are still to come."""
+PATIENCE = 8
+"""Tokens to wait for such a character; no encoding needs more than four bytes."""
+
+
+class Tokenizer:
+    """A transformers tokenizer as the engine uses it."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self._pieces: dict[int, str] = {}
+
+    @classmethod
+    def load(cls, folder: Path) -> Tokenizer | None:
+        """The tokenizer in a model's folder; None where there is none (then only `prompt_ids` can be asked)."""
+        from transformers import AutoTokenizer
+
+        if not any(
+            (folder / name).exists()
+            for name in ("tokenizer.json", "tokenizer_config.json", "vocab.json", "tokenizer.model")
+        ):
+            return None
+        try:
+            return cls(AutoTokenizer.from_pretrained(str(folder), local_files_only=True))
+        except Exception as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+            raise ModelNotFound(
+                f"The tokenizer in {folder} cannot be read ({reason}); download the model again."
+            ) from error
+
+    def encode(self, text: str) -> list[int]:
+        return list(self.inner.encode(text))
+
+    def render(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+        """A chat as the token ids of the model's own template, up to where the assistant's reply begins."""
+        chat = [dict(m) for m in messages]
+        if not self.inner.chat_template:
+            lines = [f"{m['role'].capitalize()}: {m['content']}" for m in chat]
+            return self.encode("\n\n".join([*lines, "Assistant:"]))
+        try:
+            text = self._template(chat)
+        except Exception as error:
+            if chat[0]["role"] != "system" or len(chat) < 2:
+                reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+                raise InvalidRequest(
+                    f"The model's chat template refuses this chat ({reason}); change its messages."
+                ) from error
+            # Some templates know no system role: its text then opens the first message.
+            head, first, *rest = chat
+            text = self._template([{**first, "content": f"{head['content']}\n\n{first['content']}"}, *rest])
+        return list(self.inner.encode(text, add_special_tokens=False))
+
+    def _template(self, chat: list[dict[str, str]]) -> str:
+        return str(self.inner.apply_chat_template(chat, add_generation_prompt=True, tokenize=False))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self.inner.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def piece(self, token: int) -> str:
+        """One token as it can be shown alone: special tokens by name, part of a character as U+FFFD."""
+        if token not in self._pieces:
+            self._pieces[token] = str(self.inner.decode([token], clean_up_tokenization_spaces=False))
+        return self._pieces[token]
+
+
+class Detokenizer:
+    """Turns a growing list of ids into text, giving out only whole characters.
+
+    What it gives, joined, is `decode` of the ids. `context` are ids before them whose text is not wanted but which
+    decide how the first one reads (a leading space).
+    """
+
+    def __init__(self, tokenizer: Tokenizer, context: Sequence[int] = ()) -> None:
+        self._tokenizer = tokenizer
+        self._ids = list(context)
+        self._start = 0
+        self._read = len(self._ids)
+
+    def push(self, token: int) -> str:
+        """The text that became complete with this token, possibly none."""
+        self._ids.append(token)
+        return self._take(patient=len(self._ids) - self._read < PATIENCE)
+
+    def flush(self) -> str:
+        """What is left, unfinished characters as U+FFFD."""
+        return self._take(patient=False)
+
+    def _take(self, *, patient: bool) -> str:
+        known = self._tokenizer.decode(self._ids[self._start : self._read])
+        text = self._tokenizer.decode(self._ids[self._start :])
+        if len(text) <= len(known) or (patient and text.endswith(UNFINISHED)):
+            return ""
+        # The last tokens given out stay in the window: the next may read differently after them.
+        self._start, self._read = self._read, len(self._ids)
+        return text[len(known) :]
+
+
+def check_same(
+    target: Tokenizer | None, draft: Tokenizer | None, target_vocab: int, draft_vocab: int
+) -> None:
+    """Raise IncompatibleDraft unless every token id means the same to both models."""
+    if target is None or draft is None:
+        if target_vocab != draft_vocab:
+            raise IncompatibleDraft(
+                f"The draft has {draft_vocab} tokens and the target {target_vocab}; choose a draft with the target's tokenizer."
+            )
+        return
+    ours, theirs = target.inner.get_vocab(), draft.inner.get_vocab()
+    if ours != theirs:
+        different = next((t for t, i in ours.items() if theirs.get(t) != i), None) or next(
+            t for t in theirs if t not in ours
+        )
+        raise IncompatibleDraft(
+            f"The draft's tokenizer is not the target's: token {different!r} is number {theirs.get(different, 'none')} there and "
+            f"{ours.get(different, 'none')} here; choose a draft from the same family."
+        )
+    sample = "Helix: 3.14 naïve Καλημέρα 日本語 🙂\n\tdef f(x):  return x"
+    if target.inner.encode(sample) != draft.inner.encode(sample):
+        raise IncompatibleDraft(
+            "The draft splits text into other tokens than the target; choose a draft from the same family."
+        )

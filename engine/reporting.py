@@ -1,0 +1,81 @@
+"""Events from what happened: the only place that reads sequences and pools to tell the world about them."""
+
+from __future__ import annotations
+
+from .events import Blocks, Cycle, DeviceMemory, Failed, Finished, ModelInfo, Prefilled, Started
+from .kv.blocks import BLOCK_SIZE, BlockAllocator
+from .kv.pool import runs
+from .models.paged import PagedModel
+from .sequence import Sequence
+from .speculative import Round, Rounds
+
+
+def blocks(sequence: Sequence, allocator: BlockAllocator) -> Blocks:
+    table = sequence.table
+    return Blocks(
+        table=runs(table.blocks),
+        length=table.length,
+        shared=table.shared,
+        cached=runs(sorted(allocator.cached)),
+        free=allocator.free,
+        total=allocator.total,
+        size=BLOCK_SIZE,
+    )
+
+
+def started(sequence: Sequence, allocator: BlockAllocator) -> Started:
+    return Started(
+        sequence.id, sequence.prompt_length, sequence.cached, sequence.depth, blocks(sequence, allocator)
+    )
+
+
+def prefilled(sequence: Sequence, allocator: BlockAllocator) -> Prefilled:
+    computed = sequence.prompt_length - sequence.cached
+    return Prefilled(sequence.id, computed, sequence.prefill_seconds, blocks(sequence, allocator))
+
+
+def cycle(round: Round, rounds: Rounds, allocator: BlockAllocator) -> Cycle:
+    return Cycle(
+        request=round.sequence.id,
+        index=round.sequence.counts.cycles - 1,
+        depth=round.depth,
+        drafted=round.drafted,
+        accepted=round.accepted,
+        emitted=round.emitted,
+        draft_seconds=rounds.draft_seconds,
+        verify_seconds=rounds.verify_seconds,
+        seconds=rounds.seconds,
+        blocks=blocks(round.sequence, allocator),
+        peak_blocks=round.peak_blocks,
+        prompt_rows=round.prompt_rows,
+        batch=len(rounds.rounds),
+    )
+
+
+def finished(sequence: Sequence, allocator: BlockAllocator, peak_memory: int | None) -> Finished:
+    """After the sequence gave its blocks back."""
+    assert sequence.reason is not None
+    return Finished(
+        sequence.id, sequence.reason, sequence.text, sequence.usage(peak_memory), blocks(sequence, allocator)
+    )
+
+
+def failed(request: int | None, error: Exception) -> Failed:
+    return Failed(request, type(error).__name__, str(error))
+
+
+def model_info(name: str, model: PagedModel, context: int) -> ModelInfo:
+    weights = list(model.model.parameters())
+    return ModelInfo(
+        name=name,
+        architecture=str(getattr(model.model.config, "model_type", "unknown")),
+        parameters=sum(w.numel() for w in weights),
+        dtype=str(model.dtype).removeprefix("torch."),
+        bytes=sum(w.numel() * w.element_size() for w in weights),
+        layers=len(model.shapes),
+        context=context,
+        attention=model.attention,
+    )
+
+
+__all__ = ["DeviceMemory", "blocks", "cycle", "failed", "finished", "model_info", "prefilled", "started"]
