@@ -4,7 +4,7 @@
     with Engine.load() as engine:
         print(engine.generate(Request(prompt="Once upon a time")).text)
 
-Importing this package loads neither torch nor transformers: `Engine` and the device functions bring them when first used.
+Importing this package loads neither torch nor transformers: `Engine` and the device functions bring them.
 """
 
 from __future__ import annotations

@@ -197,17 +197,11 @@ class Engine:
                 "This model's folder has no tokenizer; ask with prompt_ids or add its tokenizer files."
             )
         else:
-            tokens = (
-                tokenizer.render(request.messages)
-                if request.messages
-                else tokenizer.encode(request.prompt or "")
-            )
+            tokens = tokenizer.render(request.messages) if request.messages else tokenizer.encode(request.prompt or "")
         if not tokens:
             raise InvalidRequest("The prompt is empty; give it at least one word.")
         if request.stop and tokenizer is None:
-            raise InvalidRequest(
-                "This model's folder has no tokenizer, so stop texts cannot be found; use max_tokens."
-            )
+            raise InvalidRequest("This model's folder has no tokenizer, so stop texts cannot be found; use max_tokens.")
         if len(tokens) >= self._limits.context:
             raise ContextTooLong(
                 f"The prompt has {len(tokens)} tokens but the context is {self._limits.context}; "
@@ -275,9 +269,7 @@ class Engine:
                 self._retire(sequence, sequence.reason)
 
     def _make_room(self, sequences: list[Sequence], rows: dict[int, int]) -> list[Sequence]:
-        able, preempted, failed = self._scheduler.make_room(
-            sequences, lambda s: rows[s.id], self._speculator.release
-        )
+        able, preempted, failed = self._scheduler.make_room(sequences, lambda s: rows[s.id], self._speculator.release)
         for sequence in preempted:
             self._emit(Preempted(sequence.id))
         for sequence, error in failed:
@@ -294,13 +286,9 @@ class Engine:
             self._emit(Preempted(victim.id))
             return
         if load.is_out_of_memory(error):
-            error = OutOfMemory(
-                "The device is out of memory; shorten the chat, or choose a smaller model or dtype."
-            )
+            error = OutOfMemory("The device is out of memory; shorten the chat, or choose a smaller model or dtype.")
         elif not isinstance(error, HelixError):
-            error = HelixError(
-                f"The model failed ({type(error).__name__}: {error}); ask again or load another model."
-            )
+            error = HelixError(f"The model failed ({type(error).__name__}: {error}); ask again or load another model.")
         for sequence in list(running):
             self._fail(sequence, error)
 

@@ -178,8 +178,8 @@ class Prefilled(Event):
 class Cycle(Event):
     """One draft-verify-accept round of one sequence, or one plain token at depth 0.
 
-    `depth` is what was asked for; `drafted` may be shorter (end of context, no draft). `blocks.table` is after rollback;
-    `peak_blocks` is how many blocks the sequence held while the drafted tokens were in flight.
+    `depth` is what was asked for; `drafted` may be shorter (end of context, no draft). `blocks.table` is after
+    rollback; `peak_blocks` is how many blocks the sequence held while the drafted tokens were in flight.
     In a batch the seconds are those of the whole step.
     """
 
@@ -197,7 +197,7 @@ class Cycle(Event):
     blocks: Blocks
     peak_blocks: int
     prompt_rows: int = 0
-    """Prompt tokens computed in the same target forward: only in the first cycle, whose verify_seconds they lengthen."""
+    """Prompt tokens computed in the same target forward: they lengthen the first cycle's verify_seconds."""
     batch: int = 1
     """Sequences that shared this step's target forward."""
 
@@ -240,8 +240,7 @@ class Failed(Event):
 
 
 EVENTS: dict[str, type[Event]] = {
-    cls.kind: cls
-    for cls in (Loading, Loaded, Started, Prefilled, Cycle, Preempted, MemoryRead, Finished, Failed)
+    cls.kind: cls for cls in (Loading, Loaded, Started, Prefilled, Cycle, Preempted, MemoryRead, Finished, Failed)
 }
 
 

@@ -104,9 +104,7 @@ def _cgroup_limits(root: Path) -> Iterator[tuple[int, int]]:
             limit, used = _read(folder / names[0]).strip(), _read(folder / names[1]).strip()
             # "max" is no limit in v2; v1 says it with a number near 2**63.
             if limit.isdigit() and int(limit) < 2**60 and used.isdigit():
-                stat = dict(
-                    row.split(" ", 1) for row in _read(folder / "memory.stat").splitlines() if " " in row
-                )
+                stat = dict(row.split(" ", 1) for row in _read(folder / "memory.stat").splitlines() if " " in row)
                 dropped = int(stat.get(names[2], "0"))
                 yield int(limit), int(limit) - max(int(used) - dropped, 0)
 

@@ -116,9 +116,7 @@ def windows_cpu_name() -> str:
     import winreg
 
     try:
-        with winreg.OpenKey(
-            winreg.HKEY_LOCAL_MACHINE, r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
-        ) as key:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"HARDWARE\DESCRIPTION\System\CentralProcessor\0") as key:
             return str(winreg.QueryValueEx(key, "ProcessorNameString")[0])
     except OSError:
         return ""
@@ -126,11 +124,7 @@ def windows_cpu_name() -> str:
 
 def macos_cpu_name(libc: Any = None) -> str:
     text = ctypes.create_string_buffer(256)
-    return (
-        text.value.decode(errors="replace")
-        if _sysctl(libc or _libc(), "machdep.cpu.brand_string", text)
-        else ""
-    )
+    return text.value.decode(errors="replace") if _sysctl(libc or _libc(), "machdep.cpu.brand_string", text) else ""
 
 
 def _sysctl(lib: Any, name: str, into: Any) -> bool:

@@ -24,9 +24,7 @@ def blocks(sequence: Sequence, allocator: BlockAllocator) -> Blocks:
 
 
 def started(sequence: Sequence, allocator: BlockAllocator) -> Started:
-    return Started(
-        sequence.id, sequence.prompt_length, sequence.cached, sequence.depth, blocks(sequence, allocator)
-    )
+    return Started(sequence.id, sequence.prompt_length, sequence.cached, sequence.depth, blocks(sequence, allocator))
 
 
 def prefilled(sequence: Sequence, allocator: BlockAllocator) -> Prefilled:

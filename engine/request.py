@@ -62,9 +62,7 @@ def _check_messages(messages: Sequence[Mapping[str, str]]) -> None:
         if not isinstance(message, Mapping) or not isinstance(message.get("content"), str):
             raise InvalidRequest(f"Message {i + 1} must have a role and a text content.")
         if message.get("role") not in ROLES:
-            raise InvalidRequest(
-                f"Message {i + 1} has the role {message.get('role')!r}; use {', '.join(ROLES)}."
-            )
+            raise InvalidRequest(f"Message {i + 1} has the role {message.get('role')!r}; use {', '.join(ROLES)}.")
     if not messages[-1]["content"].strip():
         raise InvalidRequest("The last message is empty; write something to answer.")
 

@@ -1,7 +1,7 @@
 """Which sequences run in this step: first come, first served; the newest gives way when the pool is full.
 
-Knows blocks and sequences, no tensor. Nothing is lost by preemption: a sequence keeps its tokens, waits at the head of the
-queue, and computes its KV again (most of it is usually still in the prefix index).
+Knows blocks and sequences, no tensor. Nothing is lost by preemption: a sequence keeps its tokens, waits at the head of
+the queue, and computes its KV again (most of it is usually still in the prefix index).
 """
 
 from __future__ import annotations
@@ -43,10 +43,7 @@ class Scheduler:
         while self.waiting and len(self.running) < self._max_running:
             sequence = self.waiting[0]
             sequence.table.reuse(sequence.tokens[:-1])
-            if (
-                self.running
-                and sequence.table.missing(sequence.pending + BLOCK_SIZE) > self._allocator.available
-            ):
+            if self.running and sequence.table.missing(sequence.pending + BLOCK_SIZE) > self._allocator.available:
                 sequence.table.release()
                 break
             self.waiting.popleft()

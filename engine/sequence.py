@@ -38,7 +38,7 @@ class Counts:
 
 @dataclass(slots=True, eq=False)
 class Sequence:
-    """A request that waits, runs or has finished. `tokens` is prompt and reply; all but the last have KV before a cycle."""
+    """A request that waits, runs or has finished. `tokens` is prompt and reply; the last never has its KV yet."""
 
     id: int
     request: Request

@@ -1,4 +1,4 @@
-"""The cycle: the drafter proposes, the target verifies all of it in one forward, the kept tokens and one more are emitted.
+"""The cycle: the drafter proposes, the target verifies it in one forward, the kept tokens and one more are emitted.
 
 Baseline is the same cycle at depth 0. Prompt tokens that are still pending ride along in the same forward.
 """
@@ -103,14 +103,12 @@ class Speculator:
         self._wait = wait
 
     def depth(self, sequence: Sequence) -> int:
-        """How deep this cycle may go: nothing past the context or max_tokens is worth drafting, nor what has no room."""
+        """How deep this cycle may go: nothing past the context or max_tokens is worth it, nor what has no room."""
         wanted = min(sequence.depth, sequence.room - 1)
         if self.drafter is None or wanted <= 0:
             return 0
         depth = min(wanted, self.drafter.limit(sequence))
-        while (
-            depth > 0 and sequence.table.missing(sequence.pending + depth) > self.target.allocator.available
-        ):
+        while depth > 0 and sequence.table.missing(sequence.pending + depth) > self.target.allocator.available:
             depth -= 1
         return depth
 
@@ -202,9 +200,7 @@ class Speculator:
         sequence.table.publish(sequence.tokens)
         if self.drafter:
             self.drafter.observe(sequence)
-        shown = tuple(
-            Drafted(token, self._piece(token), q[i], p[i], i < accepted) for i, token in enumerate(drafts)
-        )
+        shown = tuple(Drafted(token, self._piece(token), q[i], p[i], i < accepted) for i, token in enumerate(drafts))
         return Round(sequence, sequence.depth, shown, accepted, tuple(emitted), peak, rows - 1)
 
     def _piece(self, token: int) -> str:

@@ -91,7 +91,7 @@ def verify(p: Tensor, q: Tensor, drafts: Tensor, uniforms: Tensor, verifier: Ver
 
 
 def verify_greedy(choices: Tensor, drafts: Tensor) -> Verdict:
-    """The same at temperature 0, where p and q are one-hot. `choices` is `[depth + 1]`: the target's argmax of each row."""
+    """The same at temperature 0, where p and q are one-hot. `choices` is `[depth + 1]`: the target's argmax a row."""
     depth = drafts.shape[0]
     accepted = ((choices[:depth] != drafts).cumsum(0) == 0).sum()
     return Verdict(accepted, choices.index_select(0, accepted.reshape(1))[0])

@@ -69,9 +69,7 @@ class ModelDrafter:
                 spans.append(Span(table, new[0], 1))
             logits = self._fit(self.model.forward(spans))
             for row, i in enumerate(active):
-                token, law, chance = self._choose(
-                    sequences[i], logits[row : row + 1], drafts[i], random[i][step]
-                )
+                token, law, chance = self._choose(sequences[i], logits[row : row + 1], drafts[i], random[i][step])
                 drafts[i].append(token)
                 chances[i].append(chance)
                 if law is not None:

@@ -62,7 +62,7 @@ def _attend(
     softcap: float | None,
     window: int | None,
 ) -> Tensor:
-    """One sequence: query `[heads, rows, dim]`, keys and values `[kv_heads, length, dim]`; returns `[heads, rows, dim]`."""
+    """One sequence: query `[heads, rows, dim]`, keys and values `[kv_heads, length, dim]` to `[heads, rows, dim]`."""
     heads, rows, dim = query.shape
     kv_heads = keys.shape[0]
     group = heads // kv_heads
@@ -90,8 +90,7 @@ def _softcapped(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: flo
 
 
 def _no_mask(*args: Any, **kwargs: Any) -> None:
-    """Without a registered mask function a block of several rows would see too much (probes/mask_trap.py)."""
-    return None
+    """Without a registered mask function a block of several rows would see too much."""
 
 
 AttentionInterface.register(NAME, paged_attention)

@@ -141,7 +141,7 @@ class BlockAllocator:
         self._free_count += 1
 
     def _roomy(self) -> int:
-        """Where a new sequence can grow longest: the largest free run, at its middle if a neighbour may grow into it."""
+        """Where a new sequence can grow longest: the largest free run, at its middle if a neighbour may grow there."""
         best_start = best_length = 0
         start = self._free.find(1)
         while start >= 0:
@@ -175,9 +175,7 @@ class BlockTable:
 
     def missing(self, count: int) -> int:
         """Blocks that `append(count)` would take from the pool."""
-        copies = sum(
-            not self._allocator.writable(b) for b in self._open(count) if self._allocator.references(b) > 1
-        )
+        copies = sum(not self._allocator.writable(b) for b in self._open(count) if self._allocator.references(b) > 1)
         return max(0, -(-(self.length + count) // BLOCK_SIZE) - len(self.blocks)) + copies
 
     def append(self, count: int) -> list[tuple[int, int]]:

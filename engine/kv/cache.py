@@ -43,9 +43,7 @@ class Pack:
     masks: dict[tuple[int, int, int | None], Tensor] = field(default_factory=dict)
     """Additive masks by (rows, length, window): built once a forward, shared by all layers."""
 
-    def mask(
-        self, segment: Segment, window: int | None, dtype: torch.dtype, device: torch.device
-    ) -> Tensor | None:
+    def mask(self, segment: Segment, window: int | None, dtype: torch.dtype, device: torch.device) -> Tensor | None:
         """`[rows, length]`, 0 where a row may look and -inf elsewhere; None when every row may look everywhere."""
         if window is not None and segment.length <= window:
             window = None
@@ -54,9 +52,7 @@ class Pack:
         key = (segment.rows, segment.length, window)
         if key not in self.masks:
             hidden = ~visible(segment, window, device)
-            self.masks[key] = torch.zeros(hidden.shape, dtype=dtype, device=device).masked_fill(
-                hidden, float("-inf")
-            )
+            self.masks[key] = torch.zeros(hidden.shape, dtype=dtype, device=device).masked_fill(hidden, float("-inf"))
         return self.masks[key]
 
     def masks_for(
@@ -75,18 +71,14 @@ class Pack:
             mask = torch.block_diag(*(visible(s, window, device) for s in self.segments)).bool()[None, None]
             if additive is None:
                 return mask
-            return torch.zeros(mask.shape, dtype=additive, device=device).masked_fill(
-                ~mask, torch.finfo(additive).min
-            )
+            return torch.zeros(mask.shape, dtype=additive, device=device).masked_fill(~mask, torch.finfo(additive).min)
 
         if not layer_types:
             return build(window)
         known = {"full_attention": None, "sliding_attention": window}
-        unknown = set(layer_types) - set(known)
+        unknown = ", ".join(sorted(set(layer_types) - set(known)))
         if unknown:
-            raise UnsupportedModel(
-                f"Layers of the kind {', '.join(sorted(unknown))} cannot run over a paged KV cache; choose another model."
-            )
+            raise UnsupportedModel(f"Layers of the kind {unknown} cannot run over a paged KV cache.")
         masks = {kind: build(known[kind]) for kind in set(layer_types)}
         return masks if "sliding_attention" in masks else masks["full_attention"]
 
@@ -112,9 +104,7 @@ class PagedLayer(CacheLayerMixin):
     def lazy_initialization(self, *args: Any, **kwargs: Any) -> None:
         """Nothing to do: the pool exists."""
 
-    def update(
-        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[Tensor, Tensor]:
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Write the new rows `[1, heads, rows, dim]`; return what attention should read.
 
         Direct attention reads the pool itself. Generic attention gets every segment's KV, one after the other.

@@ -25,9 +25,7 @@ class LayerShape(NamedTuple):
 class SlabStore:
     """One slab a layer: K `[heads, slots, key_dim]`, V `[heads, slots, value_dim]`; slot = block * 16 + place."""
 
-    def __init__(
-        self, shapes: Sequence[LayerShape], blocks: int, dtype: torch.dtype, device: torch.device
-    ) -> None:
+    def __init__(self, shapes: Sequence[LayerShape], blocks: int, dtype: torch.dtype, device: torch.device) -> None:
         slots = blocks * BLOCK_SIZE
         self.block_bytes = block_bytes(shapes, dtype)
         self.keys = [torch.empty(s.heads, slots, s.key_dim, dtype=dtype, device=device) for s in shapes]

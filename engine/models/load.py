@@ -156,20 +156,12 @@ def _no_bars() -> Iterator[None]:
 def _explain(error: Exception, folder: Path) -> HelixError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
     if is_out_of_memory(error):
-        return OutOfMemory(
-            f"{folder} does not fit the device's memory; choose a smaller model, dtype or the cpu."
-        )
-    if (
-        "Unrecognized configuration class" in reason
-        or "model type" in reason
-        or "should have a `model_type`" in reason
-    ):
+        return OutOfMemory(f"{folder} does not fit the device's memory; choose a smaller model, dtype or the cpu.")
+    if "Unrecognized configuration class" in reason or "model type" in reason or "should have a `model_type`" in reason:
         return UnsupportedModel(
             f"{folder} is no causal language model that transformers knows ({reason}); choose another."
         )
-    return ModelNotFound(
-        f"The model in {folder} cannot be read ({reason}); download it again or choose another."
-    )
+    return ModelNotFound(f"The model in {folder} cannot be read ({reason}); download it again or choose another.")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -195,9 +187,7 @@ def _parse_dtype(dtype: str | torch.dtype | None, device: Device) -> torch.dtype
     parsed = DTYPES[name]
     full = str(parsed).removeprefix("torch.")
     if full not in device.dtypes:
-        raise InvalidRequest(
-            f"{device.name} cannot compute in {full}; use one of {', '.join(device.dtypes)}."
-        )
+        raise InvalidRequest(f"{device.name} cannot compute in {full}; use one of {', '.join(device.dtypes)}.")
     return parsed
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..kv import attention
 from ..kv.blocks import BlockAllocator, BlockTable
@@ -33,7 +33,7 @@ class PagedModel:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Any,
         shapes: Sequence[LayerShape],
         blocks: int,
         attention: Attention,
@@ -41,7 +41,7 @@ class PagedModel:
         packs: bool = True,
         remember: bool = True,
     ) -> None:
-        self.model: Any = model
+        self.model = model
         self.config: Any = self.model.config.get_text_config()
         self.device: torch.device = self.model.device
         self.dtype: torch.dtype = self.model.dtype
@@ -120,7 +120,8 @@ def _join(parts: list[Tensor]) -> Tensor:
 
 def _kept_rows(spans: Sequence[Span]) -> Tensor:
     """Which rows of the pack `[rows]` have logits that are wanted."""
-    rows, at = [], 0
+    rows: list[int] = []
+    at = 0
     for span in spans:
         at += len(span.tokens)
         rows += range(at - span.keep, at)

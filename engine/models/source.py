@@ -20,9 +20,7 @@ def bundled(role: str) -> Path:
     """The folder of the bundled "target" or "draft", wherever the package is installed."""
     folder = Path(str(resources.files("helix_assets") / role))
     if not (folder / "config.json").is_file():
-        raise ModelNotFound(
-            f"The bundled {role} is missing from this installation; install helix-chat again."
-        )
+        raise ModelNotFound(f"The bundled {role} is missing from this installation; install helix-chat again.")
     return folder
 
 
@@ -38,13 +36,7 @@ def locate(name: str | os.PathLike[str], role: str, progress: Progress) -> Path:
         _check_folder(folder)
         return folder
     text = str(name)
-    if (
-        folder.exists()
-        or folder.is_absolute()
-        or text.startswith((".", "~"))
-        or text.count("/") > 1
-        or "\\" in text
-    ):
+    if folder.exists() or folder.is_absolute() or text.startswith((".", "~")) or text.count("/") > 1 or "\\" in text:
         raise ModelNotFound(
             f"There is no folder {text}; give a folder with config.json and weights, a hub id, or bundled."
         )
@@ -59,9 +51,7 @@ def _check_folder(folder: Path) -> None:
             f"{folder} has no config.json, so it is no model folder; give one in the Hugging Face layout."
         )
     if not any(path for pattern in WEIGHTS for path in folder.glob(pattern)):
-        raise ModelNotFound(
-            f"{folder} has no weights (*.safetensors); download them into it or choose another model."
-        )
+        raise ModelNotFound(f"{folder} has no weights (*.safetensors); download them into it or choose another model.")
 
 
 def _download(repository: str, progress: Progress) -> Path:
@@ -81,9 +71,7 @@ def _download(repository: str, progress: Progress) -> Path:
         files = HfApi().list_repo_files(repository)
         weights = WEIGHTS[0] if any(f.endswith(".safetensors") for f in files) else WEIGHTS[1]
         patterns = [*SMALL_FILES, weights]
-        return Path(
-            snapshot_download(repository, allow_patterns=patterns, tqdm_class=_bar(repository, progress))
-        )
+        return Path(snapshot_download(repository, allow_patterns=patterns, tqdm_class=_bar(repository, progress)))
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise ModelNotFound(
@@ -96,7 +84,7 @@ def _bar(repository: str, progress: Progress) -> Any:
     """A class with tqdm's face that tells `progress` about bytes; nothing is ever printed."""
     from tqdm.auto import tqdm
 
-    class Bar(tqdm):  # type: ignore[type-arg]
+    class Bar(tqdm):
         _bytes = 0
         _sizes = 0
 

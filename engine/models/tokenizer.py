@@ -106,24 +106,21 @@ class Detokenizer:
         return text[len(known) :]
 
 
-def check_same(
-    target: Tokenizer | None, draft: Tokenizer | None, target_vocab: int, draft_vocab: int
-) -> None:
+def check_same(target: Tokenizer | None, draft: Tokenizer | None, target_vocab: int, draft_vocab: int) -> None:
     """Raise IncompatibleDraft unless every token id means the same to both models."""
     if target is None or draft is None:
         if target_vocab != draft_vocab:
             raise IncompatibleDraft(
-                f"The draft has {draft_vocab} tokens and the target {target_vocab}; choose a draft with the target's tokenizer."
+                f"The draft has {draft_vocab} tokens and the target {target_vocab}; "
+                "choose a draft with the target's tokenizer."
             )
         return
     ours, theirs = target.inner.get_vocab(), draft.inner.get_vocab()
     if ours != theirs:
-        different = next((t for t, i in ours.items() if theirs.get(t) != i), None) or next(
-            t for t in theirs if t not in ours
-        )
+        token = next(t for t in [*ours, *theirs] if ours.get(t) != theirs.get(t))
         raise IncompatibleDraft(
-            f"The draft's tokenizer is not the target's: token {different!r} is number {theirs.get(different, 'none')} there and "
-            f"{ours.get(different, 'none')} here; choose a draft from the same family."
+            f"The draft's tokenizer is not the target's: token {token!r} is number {theirs.get(token, 'none')} there "
+            f"and {ours.get(token, 'none')} here; choose a draft from the same family."
         )
     sample = "Helix: 3.14 naïve Καλημέρα 日本語 🙂\n\tdef f(x):  return x"
     if target.inner.encode(sample) != draft.inner.encode(sample):
