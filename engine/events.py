@@ -77,7 +77,7 @@ class ModelInfo:
     layers: int
     context: int
     attention: str
-    """How it reads the paged KV: `paged` (views, no copies), `sdpa` or `eager` (gathered)."""
+    """How it reads the paged KV: `fused` or `paged` (views, no copies), `sdpa` or `eager` (gathered)."""
 
 
 @dataclass(frozen=True, slots=True)

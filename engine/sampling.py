@@ -28,7 +28,8 @@ def distribution(logits: Tensor, sampling: Sampling, seen: Tensor | None = None)
     logits = penalise(logits, sampling, seen)
     if sampling.greedy:
         return torch.zeros_like(logits).scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
-    logits = logits / sampling.temperature
+    # From the maximum down, so that a tiny temperature gives -inf and not the NaN of inf - inf.
+    logits = (logits - logits.amax(-1, keepdim=True)) / max(sampling.temperature, 1e-30)
     if 0 < sampling.top_k < logits.shape[-1]:
         kth = logits.topk(sampling.top_k, dim=-1).values[..., -1:]
         logits = torch.where(logits < kth, float("-inf"), logits)

@@ -39,17 +39,21 @@ def paged_attention(
     """`query` is `[1, heads, rows, dim]`; returns `[1, rows, heads, value_dim]`. The mask comes from the pack."""
     if kwargs.get("s_aux") is not None:
         raise NotImplementedError("attention sinks")
-    pack = running.get()
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    out = attend(running.get(), module.layer_idx, query[0], scale, softcap, sliding_window)
+    return out.transpose(0, 1)[None], None
+
+
+def attend(pack: Pack, layer: int, query: Tensor, scale: float, softcap: float | None, window: int | None) -> Tensor:
+    """Every sequence's new rows over its own KV: `query` `[heads, rows, dim]` to `[heads, rows, value_dim]`."""
     parts = []
     row = 0
     for segment in pack.segments:
-        q = query[0, :, row : row + segment.rows]
-        keys, values = pack.store.read(module.layer_idx, segment.read)
-        parts.append(_attend(pack, segment, q, keys, values, scale, softcap, sliding_window))
+        keys, values = pack.store.read(layer, segment.read)
+        part = query[:, row : row + segment.rows]
+        parts.append(_attend(pack, segment, part, keys, values, scale, softcap, window))
         row += segment.rows
-    out = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-    return out.transpose(0, 1)[None], None
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 def _attend(

@@ -55,6 +55,14 @@ class Pack:
             self.masks[key] = torch.zeros(hidden.shape, dtype=dtype, device=device).masked_fill(hidden, float("-inf"))
         return self.masks[key]
 
+    def write(self, layer: int, keys: Tensor, values: Tensor) -> None:
+        """Store the new rows of all sequences, `[heads, rows, dim]`."""
+        row = 0
+        for segment in self.segments:
+            rows = slice(row, row + segment.rows)
+            self.store.write(layer, segment.write, keys[:, rows], values[:, rows])
+            row += segment.rows
+
     def masks_for(
         self,
         layer_types: Sequence[str] | None,
@@ -110,12 +118,7 @@ class PagedLayer(CacheLayerMixin):
         Direct attention reads the pool itself. Generic attention gets every segment's KV, one after the other.
         """
         pack = self._owner.pack
-        keys, values = key_states[0], value_states[0]
-        row = 0
-        for segment in pack.segments:
-            rows = slice(row, row + segment.rows)
-            pack.store.write(self._layer, segment.write, keys[:, rows], values[:, rows])
-            row += segment.rows
+        pack.write(self._layer, key_states[0], value_states[0])
         if self._owner.direct:
             return key_states, value_states
         keys, values = pack.store.read(self._layer, tuple(run for s in pack.segments for run in s.read))

@@ -18,9 +18,9 @@ from ..devices import Device, pick_device, read_memory, torch_device
 from ..errors import HelixError, InvalidRequest, ModelNotFound, OutOfMemory, UnsupportedModel
 from ..events import DeviceMemory, Loading
 from ..kv.blocks import BLOCK_SIZE
-from ..kv.pool import LayerShape, block_bytes
-from .paged import Attention, PagedModel
-from .selfcheck import attach
+from ..kv.pool import block_bytes
+from .paged import PagedModel
+from .selfcheck import Attached, attach
 from .source import Progress, locate
 from .tokenizer import Tokenizer, check_same
 
@@ -53,14 +53,6 @@ class Loaded:
     memory: DeviceMemory
 
 
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    model: Any
-    attention: Attention
-    packs: bool
-    shapes: list[LayerShape]
-
-
 def load_pair(
     target: str | os.PathLike[str],
     draft: str | os.PathLike[str] | None,
@@ -84,14 +76,9 @@ def load_pair(
     progress(Loading("reserving the KV pool"))
     context = min(_context(big.model), config.max_context or 1 << 60)
     blocks = _pool_size(big, small, context, config, read_memory(picked))
-    models = [
-        PagedModel(m.model, m.shapes, blocks, m.attention, packs=m.packs, remember=config.prefix_cache)
-        for m in (big, small)
-        if m is not None
-    ]
     return Loaded(
-        target=models[0],
-        draft=models[1] if len(models) > 1 else None,
+        target=big.paged(blocks, remember=config.prefix_cache),
+        draft=small.paged(blocks, remember=config.prefix_cache) if small else None,
         tokenizer=tokenizer,
         target_name=str(target),
         draft_name=None if draft is None else str(draft),
@@ -115,7 +102,7 @@ def choose_dtype(device: Device, parameters: int, checkpoint: str | None) -> tor
     return DTYPES[usable] if usable in device.dtypes else torch.float32
 
 
-def _load(folder: Path, role: str, device: Device, dtype: torch.dtype | None, progress: Progress) -> _Checked:
+def _load(folder: Path, role: str, device: Device, dtype: torch.dtype | None, progress: Progress) -> Attached:
     """Weights on the device, with the fastest attention that a self-check found right."""
     from transformers import AutoModelForCausalLM
 
@@ -135,8 +122,7 @@ def _load(folder: Path, role: str, device: Device, dtype: torch.dtype | None, pr
     except Exception as error:
         raise _explain(error, folder) from error
     progress(Loading(f"checking the {role}"))
-    attention, packs, shapes = attach(model)
-    return _Checked(model, attention, packs, shapes)
+    return attach(model, _context(model))
 
 
 @contextmanager
@@ -192,7 +178,7 @@ def _parse_dtype(dtype: str | torch.dtype | None, device: Device) -> torch.dtype
 
 
 def _pool_size(
-    target: _Checked, draft: _Checked | None, context: int, config: EngineConfig, memory: DeviceMemory
+    target: Attached, draft: Attached | None, context: int, config: EngineConfig, memory: DeviceMemory
 ) -> int:
     """Blocks in each pool: target and draft get the same number, so that one is never full before the other."""
     each = sum(block_bytes(m.shapes, m.model.dtype) for m in (target, draft) if m is not None)

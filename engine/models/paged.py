@@ -14,9 +14,11 @@ from ..kv import attention
 from ..kv.blocks import BlockAllocator, BlockTable
 from ..kv.cache import Pack, PagedCache, Segment
 from ..kv.pool import LayerShape, SlabStore, slots
+from .fused import FusedDecoder
 
-Attention = Literal["paged", "sdpa", "eager"]
-"""`paged` reads the pool in place; the other two are the model's own, over gathered KV."""
+Attention = Literal["fused", "paged", "sdpa", "eager"]
+"""`fused` is our own decoder, `paged` our attention in the model's; both read the pool in place. The other two are the
+model's own, over gathered KV."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class PagedModel:
         attention: Attention,
         *,
         packs: bool = True,
+        fused: FusedDecoder | None = None,
         remember: bool = True,
     ) -> None:
         self.model = model
@@ -48,6 +51,7 @@ class PagedModel:
         self.attention = attention
         self.shapes = shapes
         self.packs = packs
+        self._fused = fused
         self.store = SlabStore(shapes, blocks, self.dtype, self.device)
         self.allocator = BlockAllocator(blocks, remember=remember)
         self._cache = PagedCache(len(shapes), direct=attention == "paged")
@@ -85,7 +89,17 @@ class PagedModel:
     def _run(self, spans: Sequence[Span]) -> Tensor:
         segments = [_segment(span) for span in spans]
         pack = Pack(segments, self.store)
-        inputs: dict[str, Any] = {"input_ids": _join([s.tokens for s in spans])[None]}
+        kept = _kept_rows(spans).to(self.device)
+        ids = _join([s.tokens for s in spans])
+        # no_grad, not inference_mode: DirectML cannot use inference tensors.
+        with torch.no_grad():
+            if self._fused is not None:
+                return self._fused(ids, pack, kept)
+            return self._run_model(ids, pack, kept)
+
+    def _run_model(self, ids: Tensor, pack: Pack, kept: Tensor) -> Tensor:
+        segments = pack.segments
+        inputs: dict[str, Any] = {"input_ids": ids[None]}
         if self._takes_positions:
             places = [torch.arange(s.past, s.length, device=self.device) for s in segments]
             inputs["position_ids"] = _join(places)[None]
@@ -94,18 +108,15 @@ class PagedModel:
             kinds = getattr(self.config, "layer_types", None)
             window = getattr(self.config, "sliding_window", None)
             inputs["attention_mask"] = pack.masks_for(kinds, window, additive, self.device)
-        kept = _kept_rows(spans)
         if self._takes_keep:
-            inputs["logits_to_keep"] = kept.to(self.device)
+            inputs["logits_to_keep"] = kept
         self._cache.pack = pack
         token = attention.running.set(pack)
         try:
-            # no_grad, not inference_mode: DirectML cannot use inference tensors.
-            with torch.no_grad():
-                logits: Tensor = self.model(**inputs, past_key_values=self._cache, use_cache=True).logits[0]
+            logits: Tensor = self.model(**inputs, past_key_values=self._cache, use_cache=True).logits[0]
         finally:
             attention.running.reset(token)
-        return logits if self._takes_keep else logits.index_select(0, kept.to(self.device))
+        return logits if self._takes_keep else logits.index_select(0, kept)
 
 
 def _segment(span: Span) -> Segment:

@@ -6,7 +6,8 @@ not as text that is subtly off.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,34 +17,66 @@ from ..errors import UnsupportedModel
 from ..kv import attention as paged
 from ..kv.cache import layer_shapes
 from ..kv.pool import LayerShape
+from .fused import FusedDecoder, fuse
 from .paged import Attention, PagedModel, Span
 
 TOLERANCE = {torch.float32: 1e-3}
 HALF_TOLERANCE = 0.1
 """Relative error (L2) of bfloat16 and float16 logits; a wrong mask gives 0.5 and more."""
+CHECK_BLOCKS = 8
 
 
-def attach(model: Any) -> tuple[Attention, bool, list[LayerShape]]:
-    """Switch `model` (loaded with eager attention) to the fastest attention that is right over paged KV.
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A model and the way to run it that was found right."""
 
-    Returns its name, whether several sequences may share a forward, and the shape of its KV.
-    Raises UnsupportedModel when none is right.
+    model: Any
+    attention: Attention
+    packs: bool
+    """Whether several sequences may share a forward."""
+    fused: FusedDecoder | None
+    shapes: list[LayerShape]
+
+    def paged(self, blocks: int, *, remember: bool = True) -> PagedModel:
+        """Over a pool of its own."""
+        return PagedModel(
+            self.model, self.shapes, blocks, self.attention, packs=self.packs, fused=self.fused, remember=remember
+        )
+
+
+def attach(model: Any, context: int) -> Attached:
+    """The fastest way to run `model` (loaded with eager attention) that is right over paged KV.
+
+    `context` is how many tokens it will see at most. Raises UnsupportedModel when no way is right.
     """
     shapes = layer_shapes(model)
     wanted = _reference(model)
-    reason = "no attention gave the same logits as without paging"
-    choices: tuple[Attention, ...] = ("paged", "sdpa", "eager")
-    for name in choices:
-        for packs in (True, False):
-            try:
-                model.set_attn_implementation(paged.NAME if name == "paged" else name)
-                checked = PagedModel(model, shapes, 8, name, packs=packs)
-                if all(_agree(a, b) for a, b in zip(_paged(checked), wanted, strict=True)):
-                    return name, packs, shapes
-            except Exception as error:
-                reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+    reason = "its logits differ from those without paging"
+    for attached in _ways(model, context, shapes):
+        try:
+            got = _paged(attached.paged(CHECK_BLOCKS))
+        except Exception as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+            continue
+        if all(_agree(a, b) for a, b in zip(got, wanted, strict=True)):
+            return attached
     kind = getattr(model.config, "model_type", "this model")
     raise UnsupportedModel(f"{kind} cannot run over a paged KV cache ({reason}); choose another model.")
+
+
+def _ways(model: Any, context: int, shapes: list[LayerShape]) -> Iterator[Attached]:
+    """What to try, fastest first."""
+    fused = fuse(model, context)
+    if fused is not None:
+        yield Attached(model, "fused", True, fused, shapes)
+    names: tuple[Attention, ...] = ("paged", "sdpa", "eager")
+    for name in names:
+        try:
+            model.set_attn_implementation(paged.NAME if name == "paged" else name)
+        except ValueError:
+            continue  # This architecture does not know it.
+        for packs in (True, False):
+            yield Attached(model, name, packs, None, shapes)
 
 
 def _texts(vocab: int) -> list[list[int]]:
@@ -67,12 +100,11 @@ def _paged(model: PagedModel) -> list[Tensor]:
     """The same through the pool: in pieces, together, with a rollback, across block borders."""
     first, second = _texts(model.vocab)
     a, b = model.table(), model.table()
-    ids = [_ids(model.model, t) for t in (first, second)]
+    ids = [_ids(model, t) for t in (first, second)]
     model.forward([Span(a, ids[0][:15], 1), Span(b, ids[1][:3], 1)])
     model.forward([Span(b, ids[1][3:17], 1), Span(a, ids[0].flip(0)[:4], 1)])
     a.rollback(15)
-    logits = model.forward([Span(a, ids[0][15:], 1), Span(b, ids[1][17:], 1)])
-    return list(logits)
+    return list(model.forward([Span(a, ids[0][15:], 1), Span(b, ids[1][17:], 1)]))
 
 
 def _agree(got: Tensor, wanted: Tensor) -> bool:
