@@ -12,6 +12,9 @@ MAX_DEPTH = 16
 """The deepest speculation: drafted tokens a cycle."""
 
 Verifier = Literal["block", "token"]
+DrafterName = Literal["auto", "model", "ngram", "chain"]
+Depth = int | Literal["auto"]
+"""Tokens to draft in a cycle, or "auto": what measured costs and acceptance say is fastest, 0 included."""
 
 
 def _number(name: str, value: object, low: float, high: float = math.inf, *, whole: bool = False) -> None:
@@ -58,7 +61,7 @@ class Sampling:
 class Speculation:
     """How far to draft in a cycle and how to verify it. Depth 0 is baseline: plain decoding in the same loop."""
 
-    depth: int = 4
+    depth: Depth = 4
     verifier: Verifier = "block"
 
     def __post_init__(self) -> None:
@@ -67,8 +70,10 @@ class Speculation:
             raise InvalidRequest(f'verifier must be "block" or "token", not {self.verifier!r}.')
 
 
-def check_depth(depth: int) -> None:
-    """Raise InvalidRequest unless 0 <= depth <= MAX_DEPTH."""
+def check_depth(depth: Depth) -> None:
+    """Raise InvalidRequest unless depth is "auto" or 0 <= depth <= MAX_DEPTH."""
+    if depth == "auto":
+        return
     _number("speculation depth", depth, 0, MAX_DEPTH, whole=True)
 
 
@@ -84,6 +89,9 @@ class EngineConfig:
     """Sequences decoded together; more wait."""
     prefill_chunk: int = 512
     """Prompt tokens in one forward, so that a cancel is obeyed in the middle of a long prompt."""
+    drafter: DrafterName = "model"
+    """Who drafts: the draft `model` (nobody where there is none), `ngram`s of the text itself, n-grams before the model
+    (`chain`), or `auto`: the chain where there is a draft model, else n-grams."""
     prefix_cache: bool = True
     """Keep the KV of finished text for the next request that begins with it."""
 
@@ -92,5 +100,7 @@ class EngineConfig:
             _number("kv_memory", self.kv_memory, 1, whole=True)
         if self.max_context is not None:
             _number("max_context", self.max_context, 2, whole=True)
+        if self.drafter not in ("auto", "model", "ngram", "chain"):
+            raise InvalidRequest(f"There is no drafter {self.drafter!r}; use auto, model, ngram or chain.")
         _number("max_running", self.max_running, 1, whole=True)
         _number("prefill_chunk", self.prefill_chunk, 1, whole=True)

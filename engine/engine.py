@@ -7,18 +7,22 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Items
+from functools import partial
 from threading import RLock
 from types import TracebackType
 from typing import Any
 
 from . import reporting
-from .config import EngineConfig, check_depth
+from .config import Depth, EngineConfig, check_depth
 from .devices import peak_memory, read_memory, synchronize
+from .drafters.base import Drafter
+from .drafters.chain import NgramDrafter
 from .drafters.model import ModelDrafter
 from .errors import ContextTooLong, HelixError, InvalidRequest, OutOfMemory, from_name
 from .events import Cycle, Event, Failed, Finished, FinishReason, Loaded, MemoryRead, Preempted, Usage
 from .kv.blocks import BLOCK_SIZE
 from .models import load
+from .models.timing import measure
 from .request import Completion, Request
 from .scheduler import Scheduler
 from .sequence import Limits, Sequence
@@ -37,10 +41,10 @@ class Engine:
     def __init__(self, pair: load.Loaded, config: EngineConfig) -> None:
         self._pair = pair
         self._config = config
-        drafter = None
-        if pair.draft is not None:
-            drafter = ModelDrafter(pair.draft, pair.target.vocab, pair.draft_context, config.prefill_chunk)
-        self._speculator = Speculator(pair.target, drafter, pair.tokenizer, lambda: synchronize(pair.device))
+        drafter = _drafter(pair, config)
+        wait = partial(synchronize, pair.device)
+        costs = measure(pair.target, pair.draft, wait) if drafter else None
+        self._speculator = Speculator(pair.target, drafter, pair.tokenizer, wait, costs)
         self._allocator = pair.target.allocator
         self._scheduler = Scheduler(self._allocator, config.max_running)
         self._limits = Limits(pair.context, pair.eos)
@@ -105,7 +109,7 @@ class Engine:
         if sequence is not None:
             sequence.cancelled = True
 
-    def set_depth(self, depth: int, request: int | None = None) -> None:
+    def set_depth(self, depth: Depth, request: int | None = None) -> None:
         """Change the speculation depth of one request, or of all, from the next cycle on; 0 is baseline."""
         check_depth(depth)
         for sequence in list(self._live.values()):
@@ -254,7 +258,7 @@ class Engine:
 
     def _cycle(self, sequences: list[Sequence]) -> None:
         depths = {s.id: self._speculator.depth(s) for s in sequences}
-        able = self._make_room(sequences, {s.id: s.pending + depths[s.id] for s in sequences})
+        able = self._make_room(sequences, {s.id: s.pending + depths[s.id].tokens for s in sequences})
         if not able:
             return
         rounds = self._speculator.cycle(able, [depths[s.id] for s in able])
@@ -314,6 +318,15 @@ class Engine:
             self._unclaimed.append(reading)
             for box in {id(box): box for box in self._mail.values()}.values():
                 box.append(reading)
+
+
+def _drafter(pair: load.Loaded, config: EngineConfig) -> Drafter | None:
+    if config.drafter == "chain" and pair.draft is None:
+        raise InvalidRequest("The chain drafter needs a draft model; give one, or use ngram.")
+    model = None
+    if pair.draft is not None and config.drafter != "ngram":
+        model = ModelDrafter(pair.draft, pair.target.vocab, pair.draft_context, config.prefill_chunk)
+    return model if config.drafter == "model" else NgramDrafter(pair.target.device, model)
 
 
 def _completion(end: Finished | Failed, ids: list[int]) -> Completion:

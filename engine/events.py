@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 Origin = Literal["draft", "correction", "bonus", "plain"]
 FinishReason = Literal["eos", "stop", "length", "context", "cancelled", "error"]
+DraftSource = Literal["model", "ngram"]
 Runs = tuple[tuple[int, int], ...]
 """Block numbers as (first, count) runs: consecutive blocks are the common case."""
 
@@ -159,7 +160,8 @@ class Started(Event):
     request: int
     prompt_tokens: int
     cached_tokens: int
-    depth: int
+    depth: int | None
+    """As asked for; None when the controller chooses it anew in every cycle."""
     blocks: Blocks
 
 
@@ -196,6 +198,10 @@ class Cycle(Event):
     """The whole step, with sampling and bookkeeping."""
     blocks: Blocks
     peak_blocks: int
+    drafter: DraftSource | None = None
+    """Who drafted; None in a plain cycle."""
+    reason: str = ""
+    """In one phrase why the depth is what it is, when the controller chose it."""
     prompt_rows: int = 0
     """Prompt tokens computed in the same target forward: they lengthen the first cycle's verify_seconds."""
     batch: int = 1

@@ -24,7 +24,8 @@ def blocks(sequence: Sequence, allocator: BlockAllocator) -> Blocks:
 
 
 def started(sequence: Sequence, allocator: BlockAllocator) -> Started:
-    return Started(sequence.id, sequence.prompt_length, sequence.cached, sequence.depth, blocks(sequence, allocator))
+    depth = None if sequence.depth == "auto" else sequence.depth
+    return Started(sequence.id, sequence.prompt_length, sequence.cached, depth, blocks(sequence, allocator))
 
 
 def prefilled(sequence: Sequence, allocator: BlockAllocator) -> Prefilled:
@@ -36,7 +37,9 @@ def cycle(round: Round, rounds: Rounds, allocator: BlockAllocator) -> Cycle:
     return Cycle(
         request=round.sequence.id,
         index=round.sequence.counts.cycles - 1,
-        depth=round.depth,
+        depth=round.depth.tokens,
+        drafter=round.depth.source if round.drafted else None,
+        reason=round.depth.reason,
         drafted=round.drafted,
         accepted=round.accepted,
         emitted=round.emitted,

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .events import Emitted, FinishReason, Origin, Usage
+from .config import Depth
+from .depth import DepthController
+from .events import DraftSource, Emitted, FinishReason, Origin, Usage
 from .kv.blocks import BlockTable
 from .models.tokenizer import Detokenizer, Tokenizer
 from .request import Request
@@ -49,7 +51,8 @@ class Sequence:
     vocab: int
     device: torch.device
     submitted: float = field(default_factory=time.perf_counter)
-    depth: int = 0
+    depth: Depth = 0
+    controllers: dict[DraftSource, DepthController] = field(default_factory=dict)
     cancelled: bool = False
     reason: FinishReason | None = None
     cached: int = 0

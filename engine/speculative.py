@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from .drafters.model import Proposal
+from .depth import Costs, DepthController, Pace
+from .drafters.base import Drafter, Proposal
 from .errors import OutOfMemory
-from .events import Drafted, Emitted, Origin
+from .events import Drafted, DraftSource, Emitted, Origin
 from .models.paged import PagedModel, Span
 from .models.tokenizer import Tokenizer
 from .sampling import distribution, penalise, seen_rows
@@ -24,28 +24,13 @@ from .sequence import Sequence
 from .verify import Verdict, verify, verify_greedy
 
 
-class Drafter(Protocol):
-    """Anything that proposes tokens."""
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How deep a sequence's next cycle goes, and why."""
 
-    def limit(self, sequence: Sequence) -> int:
-        """How deep it can draft for this sequence now."""
-        ...
-
-    def advance(self, sequence: Sequence) -> None:
-        """Read at most one chunk of a long prompt."""
-        ...
-
-    def propose(self, sequences: Items[Sequence], depths: Items[int]) -> list[Proposal]:
-        """Draft `depths[i]` >= 1 tokens for each sequence."""
-        ...
-
-    def observe(self, sequence: Sequence) -> None:
-        """The sequence's tokens are decided."""
-        ...
-
-    def release(self, sequence: Sequence) -> None:
-        """The sequence is finished or gives its blocks back."""
-        ...
+    tokens: int
+    source: DraftSource | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +38,7 @@ class Round:
     """What one cycle did for one sequence."""
 
     sequence: Sequence
-    depth: int
+    depth: Depth
     drafted: tuple[Drafted, ...]
     accepted: int
     emitted: tuple[Emitted, ...]
@@ -95,22 +80,41 @@ class Speculator:
         drafter: Drafter | None,
         tokenizer: Tokenizer | None,
         wait: Callable[[], None],
+        costs: Costs | None = None,
     ) -> None:
-        """`wait` returns when the device has done its work: the seconds of a phase are measured at its end."""
+        """`wait` returns when the device has done its work: the seconds of a phase are measured at its end.
+
+        `costs` are needed for depth "auto"; without them that means as deep as possible.
+        """
         self.target = target
         self.drafter = drafter
         self._tokenizer = tokenizer
         self._wait = wait
+        self._costs = costs
+        self._paces: dict[DraftSource, Pace] = {}
+        if costs is not None:
+            self._paces = {"model": Pace(costs), "ngram": Pace(costs, free=True)}
 
-    def depth(self, sequence: Sequence) -> int:
+    def depth(self, sequence: Sequence) -> Depth:
         """How deep this cycle may go: nothing past the context or max_tokens is worth it, nor what has no room."""
-        wanted = min(sequence.depth, sequence.room - 1)
-        if self.drafter is None or wanted <= 0:
-            return 0
-        depth = min(wanted, self.drafter.limit(sequence))
-        while depth > 0 and sequence.table.missing(sequence.pending + depth) > self.target.allocator.available:
-            depth -= 1
-        return depth
+        limit = sequence.room - 1
+        if sequence.depth != "auto":
+            limit = min(limit, sequence.depth)
+        if self.drafter is None or limit <= 0:
+            return Depth(0)
+        plan = self.drafter.plan(sequence)
+        limit = min(limit, plan.limit)
+        while limit > 0 and sequence.table.missing(sequence.pending + limit) > self.target.allocator.available:
+            limit -= 1
+        if sequence.depth != "auto" or self._costs is None:
+            return Depth(limit, plan.source)
+        choice = self._controller(sequence, plan.source).choose(limit)
+        return Depth(choice.depth, plan.source, choice.reason)
+
+    def _controller(self, sequence: Sequence, source: DraftSource) -> DepthController:
+        if source not in sequence.controllers:
+            sequence.controllers[source] = DepthController(self._paces[source])
+        return sequence.controllers[source]
 
     def prefill(self, sequence: Sequence, count: int) -> None:
         """Compute the KV of the next `count` pending tokens, which must leave at least one pending."""
@@ -120,7 +124,7 @@ class Speculator:
         if self.drafter and sequence.depth:
             self.drafter.advance(sequence)
 
-    def cycle(self, sequences: Items[Sequence], depths: Items[int]) -> Rounds:
+    def cycle(self, sequences: Items[Sequence], depths: Items[Depth]) -> Rounds:
         """One draft-verify-accept round of every sequence. The caller has made room in the target's pool."""
         start = time.perf_counter()
         proposals = self._propose(sequences, depths)
@@ -143,9 +147,10 @@ class Speculator:
             at += span.keep
         told = _to_host([s.flat() for s in scored])
         rounds = [
-            self._accept(sequence, values, new, peak)
-            for sequence, values, new, peak in zip(sequences, told, rows, peaks, strict=True)
+            self._accept(sequence, depth, values, new, peak)
+            for sequence, depth, values, new, peak in zip(sequences, depths, told, rows, peaks, strict=True)
         ]
+        self._learn(rounds, drafted_at - start, verified_at - drafted_at)
         return Rounds(rounds, drafted_at - start, verified_at - drafted_at, time.perf_counter() - start)
 
     def release(self, sequence: Sequence) -> None:
@@ -154,8 +159,8 @@ class Speculator:
         if self.drafter:
             self.drafter.release(sequence)
 
-    def _propose(self, sequences: Items[Sequence], depths: Items[int]) -> dict[int, Proposal]:
-        drafting = [(s, d) for s, d in zip(sequences, depths, strict=True) if d]
+    def _propose(self, sequences: Items[Sequence], depths: Items[Depth]) -> dict[int, Proposal]:
+        drafting = [(s, d.tokens) for s, d in zip(sequences, depths, strict=True) if d.tokens]
         if not drafting or self.drafter is None:
             return {}
         try:
@@ -178,11 +183,26 @@ class Speculator:
             told = logits[:depth].gather(1, drafts[:, None]).squeeze(1) - logits[:depth].logsumexp(-1)
             return _Scored(drafts, verdict, chance, told.exp())
         p = distribution(logits, sampling, seen)
-        q = proposal.q if proposal and proposal.q is not None else p[:0]
-        verdict = verify(p, q, drafts, sequence.uniforms(depth + 1), sequence.request.speculation.verifier)
+        verifier = sequence.request.speculation.verifier
+        q = proposal.q if proposal else p[:0]
+        if q is None:
+            q = torch.zeros_like(p[:depth]).scatter(1, drafts[:, None], 1.0)
+            verifier = "token"
+        verdict = verify(p, q, drafts, sequence.uniforms(depth + 1), verifier)
         return _Scored(drafts, verdict, chance, p[:depth].gather(1, drafts[:, None]).squeeze(1))
 
-    def _accept(self, sequence: Sequence, told: list[float], rows: int, peak: int) -> Round:
+    def _learn(self, rounds: list[Round], draft_seconds: float, verify_seconds: float) -> None:
+        """Tell the controllers what the cycle showed. Costs only of a cycle of one sequence without prompt tokens."""
+        for round in rounds:
+            if self._costs is not None and round.drafted and round.depth.source:
+                controller = self._controller(round.sequence, round.depth.source)
+                controller.observe(len(round.drafted), round.accepted)
+        if self._costs is not None and len(rounds) == 1 and not rounds[0].prompt_rows:
+            drafted = len(rounds[0].drafted)
+            by_model = drafted if rounds[0].depth.source == "model" else 0
+            self._costs.observe(drafted + 1, verify_seconds, by_model, draft_seconds)
+
+    def _accept(self, sequence: Sequence, asked: Depth, told: list[float], rows: int, peak: int) -> Round:
         depth = (len(told) - 2) // 3
         accepted, follower = int(told[0]), int(told[1])
         drafts = [int(t) for t in told[2 : 2 + depth]]
@@ -201,7 +221,7 @@ class Speculator:
         if self.drafter:
             self.drafter.observe(sequence)
         shown = tuple(Drafted(token, self._piece(token), q[i], p[i], i < accepted) for i, token in enumerate(drafts))
-        return Round(sequence, sequence.depth, shown, accepted, tuple(emitted), peak, rows - 1)
+        return Round(sequence, asked, shown, accepted, tuple(emitted), peak, rows - 1)
 
     def _piece(self, token: int) -> str:
         return self._tokenizer.piece(token) if self._tokenizer else ""

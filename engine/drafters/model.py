@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Items
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,18 +11,7 @@ from ..kv.blocks import BlockTable
 from ..models.paged import PagedModel, Span
 from ..sampling import distribution, draw, penalise, seen_rows
 from ..sequence import Sequence
-
-
-@dataclass(slots=True)
-class Proposal:
-    """What one sequence drafts in a cycle."""
-
-    tokens: Tensor
-    """`[depth]`, on the device: nothing has been waited for yet."""
-    q: Tensor | None
-    """`[depth, vocab]`: the law that each was drawn from; None at temperature 0, where it is one-hot."""
-    chance: Tensor
-    """`[depth]`: q of the token, at temperature 0 the draft's softmax."""
+from .base import Plan, Proposal
 
 
 class ModelDrafter:
@@ -36,14 +24,14 @@ class ModelDrafter:
         self._chunk = chunk
         self._tables: dict[int, BlockTable] = {}
 
-    def limit(self, sequence: Sequence) -> int:
-        """How deep it can draft here: the tokens it must read have to fit its context and its pool."""
+    def plan(self, sequence: Sequence) -> Plan:
+        """The tokens it must read have to fit its context and its pool."""
         room = self._context - len(sequence.tokens) + 1
         table = self._table(sequence)
         wanted = len(sequence.tokens) - table.length
         while room > 0 and table.missing(wanted + room - 1) > self.model.allocator.available:
             room = min(room - 1, 1 if wanted > self._chunk else room // 2)
-        return max(0, room)
+        return Plan("model", max(0, room))
 
     def advance(self, sequence: Sequence) -> None:
         """Read one chunk of what is to be caught up, if there is more than a chunk."""
@@ -75,7 +63,7 @@ class ModelDrafter:
                 if law is not None:
                     laws[i].append(law)
         return [
-            Proposal(torch.cat(drafts[i]), torch.cat(laws[i]) if laws[i] else None, torch.cat(chances[i]))
+            Proposal(torch.cat(drafts[i]), torch.cat(laws[i]) if laws[i] else None, torch.cat(chances[i]), "model")
             for i in range(len(sequences))
         ]
 

@@ -73,10 +73,10 @@ class PagedModel:
 
         Raises OutOfMemory when the pool is full, with every table as it was before.
         """
-        if len(spans) > 1 and not self.packs:
-            return torch.cat([self.forward([span]) for span in spans])
         before = [span.table.length for span in spans]
         try:
+            if len(spans) > 1 and not self.packs:
+                return torch.cat([self.forward([span]) for span in spans])
             for span in spans:
                 for source, target in span.table.append(len(span.tokens)):
                     self.store.copy(source, target)

@@ -1,0 +1,43 @@
+"""What a forward costs on this machine now: the depth controller's first figures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from ..depth import ROWS, Costs
+from .paged import PagedModel, Span
+
+PAST = 32
+"""Tokens of context while timing: costs grow little with it, and the controller follows."""
+BUDGET = 0.06
+"""Seconds that one row count may take, once it ran at least twice."""
+
+
+def measure(target: PagedModel, draft: PagedModel | None, wait: Callable[[], None]) -> Costs:
+    """Time a target forward of 1, 2, 4, 8 and 16 rows and a draft forward of one; pools are left as they were."""
+    verify = {rows: _forward_seconds(target, rows, wait) for rows in ROWS}
+    return Costs(verify, _forward_seconds(draft, 1, wait) if draft else 0.0)
+
+
+def _forward_seconds(model: PagedModel, rows: int, wait: Callable[[], None]) -> float:
+    """The best of a few runs, the first (which may compile or allocate) not counted."""
+    table = model.table()
+    past = min(PAST, (model.allocator.available - 1) * 16 - rows)
+    if past > 0:
+        model.forward([Span(table, torch.zeros(past, dtype=torch.long, device=model.device), 1)])
+    length, best, spent, run = table.length, float("inf"), 0.0, 0
+    while run < 2 or (spent < BUDGET and run < 6):
+        start = time.perf_counter()
+        model.forward([Span(table, torch.zeros(rows, dtype=torch.long, device=model.device), rows)])
+        wait()
+        seconds = time.perf_counter() - start
+        table.rollback(length)
+        if run:
+            best = min(best, seconds)
+        spent += seconds
+        run += 1
+    table.release()
+    return best
