@@ -86,24 +86,33 @@ class Detokenizer:
         self._ids = list(context)
         self._start = 0
         self._read = len(self._ids)
+        self._given = len(tokenizer.decode(self._ids))
+        """Characters of the window from `_start` that are out already."""
 
     def push(self, token: int) -> str:
         """The text that became complete with this token, possibly none."""
         self._ids.append(token)
-        return self._take(patient=len(self._ids) - self._read < PATIENCE)
+        text = self._tokenizer.decode(self._ids[self._start :])
+        if not text.endswith(UNFINISHED):
+            return self._take(text)
+        if len(self._ids) - self._read < PATIENCE:
+            return ""
+        # Broken bytes: what stands before the last of them can no longer become a character.
+        shown = text[self._given : -1]
+        self._given += len(shown)
+        return shown
 
     def flush(self) -> str:
         """What is left, unfinished characters as U+FFFD."""
-        return self._take(patient=False)
+        return self._take(self._tokenizer.decode(self._ids[self._start :]))
 
-    def _take(self, *, patient: bool) -> str:
-        known = self._tokenizer.decode(self._ids[self._start : self._read])
-        text = self._tokenizer.decode(self._ids[self._start :])
-        if len(text) <= len(known) or (patient and text.endswith(UNFINISHED)):
-            return ""
-        # The last tokens given out stay in the window: the next may read differently after them.
-        self._start, self._read = self._read, len(self._ids)
-        return text[len(known) :]
+    def _take(self, text: str) -> str:
+        shown = text[self._given :]
+        if shown:
+            # The last tokens given out stay in the window: the next may read differently after them.
+            self._start, self._read = self._read, len(self._ids)
+            self._given = len(self._tokenizer.decode(self._ids[self._start :]))
+        return shown
 
 
 def check_same(target: Tokenizer | None, draft: Tokenizer | None, target_vocab: int, draft_vocab: int) -> None:

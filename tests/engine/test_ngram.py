@@ -13,7 +13,7 @@ from engine.events import Cycle
 
 
 def search(tokens: list[int]) -> tuple[int, int]:
-    """By brute force: the longest run (2 to 8) ending the text that occurred before, and what followed its last time."""
+    """By brute force: the longest run (2 to 8) ending the text that occurred before, and what followed it last."""
     for n in range(min(LONGEST, len(tokens) - 1), SHORTEST - 1, -1):
         for end in range(len(tokens) - 1, n - 1, -1):
             if tokens[end - n : end] == tokens[-n:]:
