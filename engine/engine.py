@@ -146,6 +146,8 @@ class Engine:
     def close(self) -> None:
         """Cancel everything and let go of the models. The engine cannot be used afterwards."""
         with self._lock:
+            if self._closed:
+                return
             for sequence in list(self._live.values()):
                 self._retire(sequence, "cancelled")
             self._closed = True
@@ -315,7 +317,8 @@ class Engine:
         if self._live and now - self._memory_read >= MEMORY_EVERY:
             self._memory_read = now
             reading = MemoryRead(read_memory(self._pair.device))
-            self._unclaimed.append(reading)
+            if any(request not in self._mail for request in self._live):
+                self._unclaimed.append(reading)
             for box in {id(box): box for box in self._mail.values()}.values():
                 box.append(reading)
 

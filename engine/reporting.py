@@ -66,13 +66,13 @@ def failed(request: int | None, error: Exception) -> Failed:
 
 
 def model_info(name: str, model: PagedModel, context: int) -> ModelInfo:
-    weights = list(model.model.parameters())
+    dtype, weight_bytes = model.weights
     return ModelInfo(
         name=name,
         architecture=str(getattr(model.model.config, "model_type", "unknown")),
-        parameters=sum(w.numel() for w in weights),
-        dtype=str(model.dtype).removeprefix("torch."),
-        bytes=sum(w.numel() * w.element_size() for w in weights),
+        parameters=model.parameters,
+        dtype=dtype,
+        bytes=weight_bytes,
         layers=len(model.shapes),
         context=context,
         attention=model.attention,

@@ -7,6 +7,7 @@ over without a second copy, and `selfcheck` holds its logits against the model's
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from ..kv.attention import attend
 from ..kv.cache import Pack
+from .quantize import Activations, Int8Linear
 
 FAMILY = ("llama", "mistral", "qwen2", "qwen3")
 STATIC_ROPE = ("default", "linear", "llama3", "yarn")
@@ -27,14 +29,24 @@ class _Linear:
     weight: Tensor
     bias: Tensor | None
 
+    @property
+    def nbytes(self) -> int:
+        return self.weight.numel() * self.weight.element_size()
+
     def __call__(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight, self.bias)
+
+
+Linear = _Linear | Int8Linear
 
 
 @dataclass(frozen=True, slots=True)
 class _Norm:
     weight: Tensor
     eps: float
+
+    def float(self) -> _Norm:
+        return _Norm(self.weight.float(), self.eps)
 
     def __call__(self, x: Tensor) -> Tensor:
         return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
@@ -43,13 +55,13 @@ class _Norm:
 @dataclass(frozen=True, slots=True)
 class _Layer:
     before_attention: _Norm
-    qkv: _Linear
+    qkv: Linear
     query_norm: _Norm | None
     key_norm: _Norm | None
-    out: _Linear
+    out: Linear
     before_mlp: _Norm
-    gate_up: _Linear
-    down: _Linear
+    gate_up: Linear
+    down: Linear
     scale: float
     window: int | None
 
@@ -61,16 +73,59 @@ class FusedDecoder:
         config = model.config
         self._embed: Tensor = model.model.embed_tokens.weight
         self._norm = _Norm(model.model.norm.weight, config.rms_norm_eps)
-        self._head = _Linear(model.lm_head.weight, model.lm_head.bias)
+        self._head: Linear = _Linear(model.lm_head.weight, model.lm_head.bias)
         self._layers = layers
         self._cos, self._sin = cos, sin
         self._heads = config.num_attention_heads
         self._kv_heads = config.num_key_value_heads
         self._dim = cos.shape[-1]
 
+    def quantized(self, activations: Activations) -> FusedDecoder:
+        """The same decoder with int8 weights and float32 between them; the embedding stays as it is stored."""
+
+        def int8(linear: Linear) -> Linear:
+            return linear if isinstance(linear, Int8Linear) else Int8Linear.of(linear.weight, linear.bias, activations)
+
+        other = copy(self)
+        other._norm = self._norm.float()
+        other._head = int8(self._head)
+        other._layers = [
+            _Layer(
+                before_attention=x.before_attention.float(),
+                qkv=int8(x.qkv),
+                query_norm=x.query_norm.float() if x.query_norm else None,
+                key_norm=x.key_norm.float() if x.key_norm else None,
+                out=int8(x.out),
+                before_mlp=x.before_mlp.float(),
+                gate_up=int8(x.gate_up),
+                down=int8(x.down),
+                scale=x.scale,
+                window=x.window,
+            )
+            for x in self._layers
+        ]
+        other._cos, other._sin = self._cos.float(), self._sin.float()
+        return other
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of what flows between the layers, and so of the KV."""
+        return self._cos.dtype
+
+    @property
+    def weight_dtype(self) -> str:
+        return "int8" if isinstance(self._head, Int8Linear) else str(self._embed.dtype).removeprefix("torch.")
+
+    @property
+    def weight_bytes(self) -> int:
+        """Of the embedding and all matrices: what a forward of one row has to read, but for the embedding's."""
+        linears = [self._head, *(linear for x in self._layers for linear in (x.qkv, x.out, x.gate_up, x.down))]
+        own = sum(x.nbytes for x in linears if not isinstance(x, _Linear) or x.weight is not self._embed)
+        return own + self._embed.numel() * self._embed.element_size()
+
     def __call__(self, ids: Tensor, pack: Pack, kept: Tensor) -> Tensor:
         """`ids` `[rows]`; `kept` `[k]` the rows whose logits are wanted; returns `[k, vocab]`."""
-        x = F.embedding(ids, self._embed)
+        x = F.embedding(ids, self._embed).to(self.dtype)
         cos, sin = self._angles(pack)
         for index, layer in enumerate(self._layers):
             x = x + self._attention(index, layer, layer.before_attention(x), cos, sin, pack)

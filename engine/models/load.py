@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -20,6 +20,7 @@ from ..events import DeviceMemory, Loading
 from ..kv.blocks import BLOCK_SIZE
 from ..kv.pool import block_bytes
 from .paged import PagedModel
+from .quantize import int8_support
 from .selfcheck import Attached, attach
 from .source import Progress, locate
 from .tokenizer import Tokenizer, check_same
@@ -34,6 +35,7 @@ DTYPES = {
     "float32": torch.float32, "fp32": torch.float32, "bfloat16": torch.bfloat16, "bf16": torch.bfloat16,
     "float16": torch.float16, "fp16": torch.float16,
 }  # fmt: skip
+Dtype = torch.dtype | Literal["int8"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,29 +93,36 @@ def load_pair(
     )
 
 
-def choose_dtype(device: Device, parameters: int, checkpoint: str | None) -> torch.dtype:
-    """The dtype that a model of so many `parameters`, stored as `checkpoint` ("bfloat16"), runs in on a device."""
+def choose_dtype(device: Device, parameters: int, checkpoint: str | None) -> Dtype:
+    """The dtype that a model of so many `parameters`, stored as `checkpoint` ("bfloat16"), runs in on a device.
+
+    "int8" where a CPU was measured to multiply bytes faster; architectures that cannot do it keep the stored dtype.
+    """
     if parameters <= SMALL and (device.kind == "cpu" or checkpoint == "float32"):
         return torch.float32
     if device.kind == "cpu":
+        support = int8_support()
+        if support and support.pays:
+            return "int8"
         return torch.float32 if checkpoint == "float32" else torch.bfloat16
     half = checkpoint if checkpoint in ("bfloat16", "float16") else "bfloat16"
     usable = half if half in device.dtypes else "float16"
     return DTYPES[usable] if usable in device.dtypes else torch.float32
 
 
-def _load(folder: Path, role: str, device: Device, dtype: torch.dtype | None, progress: Progress) -> Attached:
+def _load(folder: Path, role: str, device: Device, dtype: Dtype | None, progress: Progress) -> Attached:
     """Weights on the device, with the fastest attention that a self-check found right."""
     from transformers import AutoModelForCausalLM
 
     progress(Loading(f"reading the {role}", 0, _size(folder)))
-    if dtype is None:
-        stored = _config(folder).get("dtype") or _config(folder).get("torch_dtype")
-        dtype = choose_dtype(device, _size(folder) // (4 if stored == "float32" else 2), stored)
+    stored = _config(folder).get("dtype") or _config(folder).get("torch_dtype")
+    chosen = dtype or choose_dtype(device, _size(folder) // (4 if stored == "float32" else 2), stored)
+    support = int8_support() if chosen == "int8" else None
+    plain = DTYPES.get(str(stored), torch.float32) if chosen == "int8" else chosen
     try:
         with _no_bars():
             model = AutoModelForCausalLM.from_pretrained(
-                str(folder), dtype=dtype, attn_implementation="eager", local_files_only=True
+                str(folder), dtype=plain, attn_implementation="eager", local_files_only=True
             )
         # Cast first, then move: DirectML ends the process when it meets bfloat16.
         model = model.eval().requires_grad_(False).to(torch_device(device))
@@ -122,7 +131,11 @@ def _load(folder: Path, role: str, device: Device, dtype: torch.dtype | None, pr
     except Exception as error:
         raise _explain(error, folder) from error
     progress(Loading(f"checking the {role}"))
-    return attach(model, _context(model))
+    attached = attach(model, _context(model), int8=support and support.activations)
+    if dtype == "int8" and not attached.int8:
+        kind = model.config.model_type
+        raise UnsupportedModel(f"{folder} ({kind}) cannot run in int8 yet; choose float32 or bfloat16.")
+    return attached
 
 
 @contextmanager
@@ -164,12 +177,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _parse_dtype(dtype: str | torch.dtype | None, device: Device) -> torch.dtype | None:
+def _parse_dtype(dtype: str | torch.dtype | None, device: Device) -> Dtype | None:
     if dtype is None or dtype == "auto":
         return None
+    if dtype == "int8":
+        if device.kind != "cpu" or not int8_support():
+            raise InvalidRequest(f"{device.name} has no int8 here; use one of {', '.join(device.dtypes)}.")
+        return "int8"
     name = str(dtype).removeprefix("torch.").lower()
     if name not in DTYPES:
-        raise InvalidRequest(f"There is no dtype {dtype}; use float32, bfloat16 or float16, or leave it out.")
+        raise InvalidRequest(f"There is no dtype {dtype}; use float32, bfloat16, float16 or int8, or leave it out.")
     parsed = DTYPES[name]
     full = str(parsed).removeprefix("torch.")
     if full not in device.dtypes:
@@ -181,7 +198,7 @@ def _pool_size(
     target: Attached, draft: Attached | None, context: int, config: EngineConfig, memory: DeviceMemory
 ) -> int:
     """Blocks in each pool: target and draft get the same number, so that one is never full before the other."""
-    each = sum(block_bytes(m.shapes, m.model.dtype) for m in (target, draft) if m is not None)
+    each = sum(block_bytes(m.shapes, m.kv_dtype) for m in (target, draft) if m is not None)
     if config.kv_memory is not None:
         blocks = config.kv_memory // each
     else:

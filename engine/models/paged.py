@@ -40,6 +40,7 @@ class PagedModel:
         blocks: int,
         attention: Attention,
         *,
+        parameters: int = 0,
         packs: bool = True,
         fused: FusedDecoder | None = None,
         remember: bool = True,
@@ -47,10 +48,11 @@ class PagedModel:
         self.model = model
         self.config: Any = self.model.config.get_text_config()
         self.device: torch.device = self.model.device
-        self.dtype: torch.dtype = self.model.dtype
+        self.dtype: torch.dtype = fused.dtype if fused else self.model.dtype
         self.attention = attention
         self.shapes = shapes
         self.packs = packs
+        self.parameters = parameters
         self._fused = fused
         self.store = SlabStore(shapes, blocks, self.dtype, self.device)
         self.allocator = BlockAllocator(blocks, remember=remember)
@@ -63,6 +65,15 @@ class PagedModel:
     def vocab(self) -> int:
         """Rows of the output layer: tokens and any padding after them."""
         return int(self.config.vocab_size)
+
+    @property
+    def weights(self) -> tuple[str, int]:
+        """The dtype of the weights by name, and their bytes."""
+        if self._fused is not None:
+            return self._fused.weight_dtype, self._fused.weight_bytes
+        return str(self.dtype).removeprefix("torch."), sum(
+            w.numel() * w.element_size() for w in self.model.parameters()
+        )
 
     def table(self) -> BlockTable:
         """An empty sequence."""

@@ -7,11 +7,11 @@ not as text that is subtly off.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import UnsupportedModel
 from ..kv import attention as paged
@@ -19,10 +19,13 @@ from ..kv.cache import layer_shapes
 from ..kv.pool import LayerShape
 from .fused import FusedDecoder, fuse
 from .paged import Attention, PagedModel, Span
+from .quantize import Activations
 
 TOLERANCE = {torch.float32: 1e-3}
 HALF_TOLERANCE = 0.1
 """Relative error (L2) of bfloat16 and float16 logits; a wrong mask gives 0.5 and more."""
+INT8_TOLERANCE = 0.25
+"""Of int8 logits. Rounding gives 0.02 to 0.1; a CPU whose 16-bit sums overflow, garbage."""
 CHECK_BLOCKS = 8
 
 
@@ -36,21 +39,55 @@ class Attached:
     """Whether several sequences may share a forward."""
     fused: FusedDecoder | None
     shapes: list[LayerShape]
+    parameters: int
+    int8: bool = False
+
+    @property
+    def kv_dtype(self) -> torch.dtype:
+        dtype: torch.dtype = self.fused.dtype if self.fused else self.model.dtype
+        return dtype
 
     def paged(self, blocks: int, *, remember: bool = True) -> PagedModel:
         """Over a pool of its own."""
         return PagedModel(
-            self.model, self.shapes, blocks, self.attention, packs=self.packs, fused=self.fused, remember=remember
+            self.model,
+            self.shapes,
+            blocks,
+            self.attention,
+            parameters=self.parameters,
+            packs=self.packs,
+            fused=self.fused,
+            remember=remember,
         )
 
 
-def attach(model: Any, context: int) -> Attached:
+def attach(model: Any, context: int, *, int8: Activations | None = None) -> Attached:
     """The fastest way to run `model` (loaded with eager attention) that is right over paged KV.
 
-    `context` is how many tokens it will see at most. Raises UnsupportedModel when no way is right.
+    `context` is how many tokens it will see at most. With `int8` a model of a family that `fused` knows is quantised;
+    `Attached.int8` says whether it was. Raises UnsupportedModel when no way is right.
     """
     shapes = layer_shapes(model)
     wanted = _reference(model)
+    attached = _float(model, context, shapes, wanted)
+    if int8 is None or attached.fused is None:
+        return attached
+    return _quantized(attached, attached.fused, int8, wanted)
+
+
+def _quantized(attached: Attached, fused: FusedDecoder, activations: Activations, wanted: list[Tensor]) -> Attached:
+    """The same model in int8, its float weights given back."""
+    quantized = replace(attached, fused=fused.quantized(activations), int8=True)
+    got = _paged(quantized.paged(CHECK_BLOCKS))
+    if not all(_agree(a, b, INT8_TOLERANCE) for a, b in zip(got, wanted, strict=True)):
+        raise UnsupportedModel("int8 gives wrong numbers for this model on this CPU; choose float32 or bfloat16.")
+    for linear in (m for m in attached.model.modules() if isinstance(m, nn.Linear)):
+        if linear.weight is not attached.model.get_input_embeddings().weight:
+            linear.weight.data = linear.weight.data.new_empty(0)
+    return quantized
+
+
+def _float(model: Any, context: int, shapes: list[LayerShape], wanted: list[Tensor]) -> Attached:
     reason = "its logits differ from those without paging"
     for attached in _ways(model, context, shapes):
         try:
@@ -66,9 +103,10 @@ def attach(model: Any, context: int) -> Attached:
 
 def _ways(model: Any, context: int, shapes: list[LayerShape]) -> Iterator[Attached]:
     """What to try, fastest first."""
+    parameters = sum(p.numel() for p in model.parameters())
     fused = fuse(model, context)
     if fused is not None:
-        yield Attached(model, "fused", True, fused, shapes)
+        yield Attached(model, "fused", True, fused, shapes, parameters)
     names: tuple[Attention, ...] = ("paged", "sdpa", "eager")
     for name in names:
         try:
@@ -76,7 +114,7 @@ def _ways(model: Any, context: int, shapes: list[LayerShape]) -> Iterator[Attach
         except ValueError:
             continue  # This architecture does not know it.
         for packs in (True, False):
-            yield Attached(model, name, packs, None, shapes)
+            yield Attached(model, name, packs, None, shapes, parameters)
 
 
 def _texts(vocab: int) -> list[list[int]]:
@@ -107,7 +145,8 @@ def _paged(model: PagedModel) -> list[Tensor]:
     return list(model.forward([Span(a, ids[0][15:], 1), Span(b, ids[1][17:], 1)]))
 
 
-def _agree(got: Tensor, wanted: Tensor) -> bool:
-    tolerance = TOLERANCE.get(wanted.dtype, HALF_TOLERANCE)
+def _agree(got: Tensor, wanted: Tensor, tolerance: float | None = None) -> bool:
+    if tolerance is None:
+        tolerance = TOLERANCE.get(wanted.dtype, HALF_TOLERANCE)
     error = (got.float() - wanted.float()).norm() / wanted.float().norm().clamp(min=1e-6)
     return bool(error < tolerance)
