@@ -15,12 +15,9 @@ from typing import Any
 from . import reporting
 from .config import Depth, EngineConfig, check_depth
 from .devices import peak_memory, read_memory, synchronize
-from .drafters.base import Drafter
-from .drafters.chain import NgramDrafter
-from .drafters.model import ModelDrafter
-from .errors import ContextTooLong, HelixError, InvalidRequest, OutOfMemory, from_name
-from .events import Cycle, Event, Failed, Finished, FinishReason, Loaded, MemoryRead, Preempted, Usage
-from .kv.blocks import BLOCK_SIZE
+from .errors import HelixError, InvalidRequest, OutOfMemory
+from .events import Cycle, Event, Failed, Finished, FinishReason, MemoryRead, Preempted
+from .intake import make_drafter, sequence_of
 from .models import load
 from .models.timing import measure
 from .request import Completion, Request
@@ -41,7 +38,7 @@ class Engine:
     def __init__(self, pair: load.Loaded, config: EngineConfig) -> None:
         self._pair = pair
         self._config = config
-        drafter = _drafter(pair, config)
+        drafter = make_drafter(pair, config)
         wait = partial(synchronize, pair.device)
         costs = measure(pair.target, pair.draft, wait) if drafter else None
         self._speculator = Speculator(pair.target, drafter, pair.tokenizer, wait, costs)
@@ -55,7 +52,7 @@ class Engine:
         self._next_id = 1
         self._memory_read = 0.0
         self._closed = False
-        self.loaded = _loaded_event(pair)
+        self.loaded = reporting.loaded(pair)
 
     @classmethod
     def load(
@@ -141,7 +138,7 @@ class Engine:
                 ids.setdefault(event.request, []).extend(e.id for e in event.emitted)
             elif isinstance(event, (Finished, Failed)) and event.request is not None:
                 done[event.request] = event
-        return [_completion(done[i], ids.get(i, [])) for i in order]
+        return [Completion.of(done[i], ids.get(i, [])) for i in order]
 
     def close(self) -> None:
         """Cancel everything and let go of the models. The engine cannot be used afterwards."""
@@ -187,34 +184,9 @@ class Engine:
                     self._mail.pop(sequence.id, None)
 
     def _sequence(self, request: Request) -> Sequence:
-        """A request as tokens, checked against the model."""
         if self._closed:
             raise HelixError("This engine is closed; load a new one.")
-        tokenizer, target = self._pair.tokenizer, self._pair.target
-        if request.prompt_ids is not None:
-            tokens = [int(t) for t in request.prompt_ids]
-            wrong = next((t for t in tokens if not 0 <= t < target.vocab), None)
-            if wrong is not None:
-                raise InvalidRequest(
-                    f"Token id {wrong} is not in the vocabulary; use ids from 0 to {target.vocab - 1}."
-                )
-        elif tokenizer is None:
-            raise InvalidRequest(
-                "This model's folder has no tokenizer; ask with prompt_ids or add its tokenizer files."
-            )
-        else:
-            tokens = tokenizer.render(request.messages) if request.messages else tokenizer.encode(request.prompt or "")
-        if not tokens:
-            raise InvalidRequest("The prompt is empty; give it at least one word.")
-        if request.stop and tokenizer is None:
-            raise InvalidRequest("This model's folder has no tokenizer, so stop texts cannot be found; use max_tokens.")
-        if len(tokens) >= self._limits.context:
-            raise ContextTooLong(
-                f"The prompt has {len(tokens)} tokens but the context is {self._limits.context}; "
-                "shorten it or start a new chat."
-            )
-        table = target.table()
-        return Sequence(0, request, tokens, table, tokenizer, self._limits, target.vocab, target.device)
+        return sequence_of(request, self._pair, self._limits)
 
     def _enqueue(self, sequence: Sequence, box: deque[Event] | None = None) -> int:
         sequence.id = self._next_id
@@ -286,9 +258,8 @@ class Engine:
         """A forward failed. Out of memory: the newest gives way, or fails if it is alone. Else: what ran has failed."""
         running = self._scheduler.running
         if load.is_out_of_memory(error) and len(running) > 1:
-            victim = running.pop()
+            victim = self._scheduler.preempt_newest()
             self._speculator.release(victim)
-            self._scheduler.waiting.appendleft(victim)
             self._emit(Preempted(victim.id))
             return
         if load.is_out_of_memory(error):
@@ -321,38 +292,3 @@ class Engine:
                 self._unclaimed.append(reading)
             for box in {id(box): box for box in self._mail.values()}.values():
                 box.append(reading)
-
-
-def _drafter(pair: load.Loaded, config: EngineConfig) -> Drafter | None:
-    if config.drafter == "chain" and pair.draft is None:
-        raise InvalidRequest("The chain drafter needs a draft model; give one, or use ngram.")
-    model = None
-    if pair.draft is not None and config.drafter != "ngram":
-        model = ModelDrafter(pair.draft, pair.target.vocab, pair.draft_context, config.prefill_chunk)
-    return model if config.drafter == "model" else NgramDrafter(pair.target.device, model)
-
-
-def _completion(end: Finished | Failed, ids: list[int]) -> Completion:
-    if isinstance(end, Finished):
-        return Completion(end.text, ids, end.reason, end.usage)
-    nothing = Usage(0, 0, len(ids), 0, 0, 0, None, None, None, 0.0, None)
-    return Completion("", ids, "error", nothing, from_name(end.error, end.message))
-
-
-def _loaded_event(pair: load.Loaded) -> Loaded:
-    target, draft = pair.target, pair.draft
-    draft_block = draft.store.block_bytes if draft else 0
-    return Loaded(
-        device=pair.device.spec,
-        device_name=pair.device.name,
-        target=reporting.model_info(pair.target_name, target, pair.context),
-        draft=reporting.model_info(pair.draft_name or "", draft, pair.draft_context) if draft else None,
-        context=pair.context,
-        block_count=pair.target.allocator.total,
-        block_size=BLOCK_SIZE,
-        kv_bytes=pair.target.allocator.total * (target.store.block_bytes + draft_block),
-        target_block_bytes=target.store.block_bytes,
-        draft_block_bytes=draft_block,
-        seconds=pair.seconds,
-        memory=pair.memory,
-    )

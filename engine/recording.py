@@ -60,15 +60,14 @@ def read_recording(path: str | Path) -> list[tuple[float, Event]]:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Bytes end lines only at newlines; text would also be cut at U+2028 inside a reply.
+        lines = path.read_bytes().splitlines()
     except OSError as error:
         raise BadRecording(f"Cannot read {path}: {error.strerror}; check the file's name.") from None
-    except UnicodeDecodeError:
-        raise BadRecording(f"{path} is not a Helix recording; make one with --events or --record.") from None
     return list(_parse(path, lines))
 
 
-def _parse(path: Path, lines: list[str]) -> Iterator[tuple[float, Event]]:
+def _parse(path: Path, lines: list[bytes]) -> Iterator[tuple[float, Event]]:
     for number, line in enumerate(lines, 1):
         try:
             data = json.loads(line)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .events import Blocks, Cycle, DeviceMemory, Failed, Finished, ModelInfo, Prefilled, Started
+from .events import Blocks, Cycle, Failed, Finished, Loaded, ModelInfo, Prefilled, Started
 from .kv.blocks import BLOCK_SIZE, BlockAllocator
 from .kv.pool import runs
+from .models.load import Loaded as Pair
 from .models.paged import PagedModel
 from .sequence import Sequence
 from .speculative import Round, Rounds
@@ -65,7 +66,7 @@ def failed(request: int | None, error: Exception) -> Failed:
     return Failed(request, type(error).__name__, str(error))
 
 
-def model_info(name: str, model: PagedModel, context: int) -> ModelInfo:
+def _model_info(name: str, model: PagedModel, context: int) -> ModelInfo:
     dtype, weight_bytes = model.weights
     return ModelInfo(
         name=name,
@@ -79,4 +80,20 @@ def model_info(name: str, model: PagedModel, context: int) -> ModelInfo:
     )
 
 
-__all__ = ["DeviceMemory", "blocks", "cycle", "failed", "finished", "model_info", "prefilled", "started"]
+def loaded(pair: Pair) -> Loaded:
+    target, draft = pair.target, pair.draft
+    draft_block = draft.store.block_bytes if draft else 0
+    return Loaded(
+        device=pair.device.spec,
+        device_name=pair.device.name,
+        target=_model_info(pair.target_name, target, pair.context),
+        draft=_model_info(pair.draft_name or "", draft, pair.draft_context) if draft else None,
+        context=pair.context,
+        block_count=pair.target.allocator.total,
+        block_size=BLOCK_SIZE,
+        kv_bytes=pair.target.allocator.total * (target.store.block_bytes + draft_block),
+        target_block_bytes=target.store.block_bytes,
+        draft_block_bytes=draft_block,
+        seconds=pair.seconds,
+        memory=pair.memory,
+    )

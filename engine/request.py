@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .config import Sampling, Speculation, _number
-from .errors import HelixError, InvalidRequest
-from .events import FinishReason, Usage
+from .errors import HelixError, InvalidRequest, from_name
+from .events import Failed, Finished, FinishReason, Usage
 
 ROLES = ("system", "user", "assistant", "tool")
 
@@ -77,3 +77,11 @@ class Completion:
     usage: Usage
     error: HelixError | None = None
     """Why `finish_reason` is "error" (only `generate_batch` returns such a one; `generate` raises it)."""
+
+    @classmethod
+    def of(cls, end: Finished | Failed, token_ids: list[int]) -> Completion:
+        """From a request's last event and the tokens of its cycles."""
+        if isinstance(end, Finished):
+            return cls(end.text, token_ids, end.reason, end.usage)
+        nothing = Usage(0, 0, len(token_ids), 0, 0, 0, None, None, None, 0.0, None)
+        return cls("", token_ids, "error", nothing, from_name(end.error, end.message))

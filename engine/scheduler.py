@@ -17,7 +17,7 @@ from .sequence import Sequence
 class Scheduler:
     def __init__(self, allocator: BlockAllocator, max_running: int) -> None:
         self._allocator = allocator
-        self._max_running = max_running
+        self._max_running = self._allowed = max_running
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
         """Oldest first."""
@@ -36,11 +36,19 @@ class Scheduler:
             self.running.remove(sequence)
         else:
             self.waiting.remove(sequence)
+        self._allowed = self._max_running
+
+    def preempt_newest(self) -> Sequence:
+        """The newest goes back to the queue; until one has finished, no more run together than are left."""
+        victim = self.running.pop()
+        self.waiting.appendleft(victim)
+        self._allowed = len(self.running)
+        return victim
 
     def admit(self) -> list[Sequence]:
         """Start waiting sequences while there is room for their text; each takes what the prefix index has of it."""
         started = []
-        while self.waiting and len(self.running) < self._max_running:
+        while self.waiting and len(self.running) < self._allowed:
             sequence = self.waiting[0]
             sequence.table.reuse(sequence.tokens[:-1])
             if self.running and sequence.table.missing(sequence.pending + BLOCK_SIZE) > self._allocator.available:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from collections.abc import Sequence as Items
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -122,7 +123,8 @@ class Speculator:
         self.target.forward([Span(sequence.table, self._ids(sequence.tokens[start : start + count]), 1)])
         sequence.table.publish(sequence.tokens)
         if self.drafter and sequence.depth:
-            self.drafter.advance(sequence)
+            with suppress(OutOfMemory):  # As in `_propose`.
+                self.drafter.advance(sequence)
 
     def cycle(self, sequences: Items[Sequence], depths: Items[Depth]) -> Rounds:
         """One draft-verify-accept round of every sequence. The caller has made room in the target's pool."""

@@ -42,6 +42,8 @@ class ModelDrafter:
     def propose(self, sequences: Items[Sequence], depths: Items[int]) -> list[Proposal]:
         """Draft `depths[i]` >= 1 tokens for each sequence, one forward a token for all of them together."""
         for sequence in sequences:
+            # Of a cycle that failed after drafting, the drafts are still here.
+            self._table(sequence).rollback(len(sequence.tokens) - 1)
             while len(sequence.tokens) - self._table(sequence).length > self._chunk:
                 self.advance(sequence)
         random = [s.uniforms(d) for s, d in zip(sequences, depths, strict=True)]
@@ -108,7 +110,9 @@ class ModelDrafter:
         self.model.forward([Span(table, self._ids(tokens), 1) for _, table, tokens in parts])
 
     def _ids(self, tokens: list[int]) -> Tensor:
-        return torch.tensor(tokens, dtype=torch.long, device=self.model.device)
+        """Ids that only the target's wider output layer has are read as the draft's last: a guess may be anything."""
+        last = self.model.vocab - 1
+        return torch.tensor([min(t, last) for t in tokens], dtype=torch.long, device=self.model.device)
 
     def _table(self, sequence: Sequence) -> BlockTable:
         """The sequence's table; a new one begins with what the prefix index knows."""

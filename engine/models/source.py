@@ -13,6 +13,7 @@ from ..events import Event, Loading
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 SMALL_FILES = ["*.json", "*.jinja", "*.model", "*.txt"]
+HUB_SECONDS = 10.0
 Progress = Callable[[Event], None]
 
 
@@ -68,8 +69,9 @@ def _download(repository: str, progress: Progress) -> Path:
         except Exception:
             pass  # Not here yet: ask the hub.
         progress(Loading(f"looking up {repository}"))
-        files = HfApi().list_repo_files(repository)
-        weights = WEIGHTS[0] if any(f.endswith(".safetensors") for f in files) else WEIGHTS[1]
+        # With a time limit this asks once; the download itself would try for half a minute to reach the hub.
+        files = HfApi().model_info(repository, timeout=HUB_SECONDS).siblings or []
+        weights = WEIGHTS[0] if any(f.rfilename.endswith(".safetensors") for f in files) else WEIGHTS[1]
         patterns = [*SMALL_FILES, weights]
         return Path(snapshot_download(repository, allow_patterns=patterns, tqdm_class=_bar(repository, progress)))
     except Exception as error:
