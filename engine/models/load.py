@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 
 from ..config import EngineConfig
-from ..devices import Device, pick_device, read_memory, torch_device
+from ..devices import Device, list_devices, pick_device, read_memory, torch_device
 from ..errors import HelixError, InvalidRequest, ModelNotFound, OutOfMemory, UnsupportedModel
 from ..events import DeviceMemory, Loading
 from ..kv.blocks import BLOCK_SIZE
@@ -63,24 +63,36 @@ def load_pair(
     config: EngineConfig,
     progress: Progress,
 ) -> Loaded:
-    """Load, check and give a KV pool to a target and a draft (None for none). Raises HelixError."""
+    """Load, check and give a KV pool to a target and a draft (None for none). Raises HelixError.
+
+    With device "auto" the next device is tried when the models do not fit one or come out wrong there.
+    """
     start = time.perf_counter()
-    picked = pick_device(device)
-    wanted = _parse_dtype(dtype, picked)
+    devices = list_devices() if device == "auto" else [pick_device(device)]
     target_folder = locate(target, "target", progress)
     draft_folder = None if draft is None else locate(draft, "draft", progress)
     tokenizer = Tokenizer.load(target_folder)
     if draft_folder is not None:
         # Before any weights are read: a wrong draft should be refused at once.
         check_same(tokenizer, Tokenizer.load(draft_folder), _vocab(target_folder), _vocab(draft_folder))
-    big = _load(target_folder, "target", picked, wanted, progress)
-    small = None if draft_folder is None else _load(draft_folder, "draft", picked, wanted, progress)
-    progress(Loading("reserving the KV pool"))
-    context = min(_context(big.model), config.max_context or 1 << 60)
-    blocks = _pool_size(big, small, context, config, read_memory(picked))
+    for picked in devices:
+        wanted = _parse_dtype(dtype, picked)
+        try:
+            big = _load(target_folder, "target", picked, wanted, progress)
+            small = None if draft_folder is None else _load(draft_folder, "draft", picked, wanted, progress)
+            progress(Loading("reserving the KV pool"))
+            context = min(_context(big.model), config.max_context or 1 << 60)
+            blocks = _pool_size(big, small, context, config, read_memory(picked))
+            target_model = big.paged(blocks, remember=config.prefix_cache)
+            draft_model = small.paged(blocks, remember=config.prefix_cache) if small else None
+            break
+        except (HelixError, RuntimeError) as error:
+            if picked is devices[-1]:
+                raise
+            progress(Loading(f"{picked.name} cannot run this ({_first_line(error)}); trying the next device"))
     return Loaded(
-        target=big.paged(blocks, remember=config.prefix_cache),
-        draft=small.paged(blocks, remember=config.prefix_cache) if small else None,
+        target=target_model,
+        draft=draft_model,
         tokenizer=tokenizer,
         target_name=str(target),
         draft_name=None if draft is None else str(draft),
@@ -153,7 +165,7 @@ def _no_bars() -> Iterator[None]:
 
 
 def _explain(error: Exception, folder: Path) -> HelixError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+    reason = _first_line(error)
     if is_out_of_memory(error):
         return OutOfMemory(f"{folder} does not fit the device's memory; choose a smaller model, dtype or the cpu.")
     if "Unrecognized configuration class" in reason or "model type" in reason or "should have a `model_type`" in reason:
@@ -161,6 +173,10 @@ def _explain(error: Exception, folder: Path) -> HelixError:
             f"{folder} is no causal language model that transformers knows ({reason}); choose another."
         )
     return ModelNotFound(f"The model in {folder} cannot be read ({reason}); download it again or choose another.")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
 
 
 def is_out_of_memory(error: BaseException) -> bool:
