@@ -59,9 +59,12 @@ class Costs:
 
     def observe(self, rows: int, verify_seconds: float, drafted: int, draft_seconds: float) -> None:
         """Follow the machine: it slows down when others use it, and text grows longer."""
-        self._verify_speed *= _step(verify_seconds / self.verify(rows))
+        step = _step(verify_seconds / self.verify(rows))
+        self._verify_speed *= step
+        # A plain cycle says nothing of the draft, but a machine that became faster did so for both.
         if drafted and self._draft:
-            self._draft_speed *= _step(draft_seconds / (drafted * self.draft))
+            step = _step(draft_seconds / (drafted * self.draft))
+        self._draft_speed *= step
 
 
 def _step(ratio: float) -> float:

@@ -107,6 +107,14 @@ def test_costs_interpolate_and_follow_the_machine() -> None:
     assert costs.draft == pytest.approx(0.3, rel=0.01)
 
 
+def test_plain_cycles_tell_that_the_machine_recovered_for_the_draft_too() -> None:
+    costs = Costs({1: 10.0}, 4.0)
+    for _ in range(200):
+        costs.observe(1, 1.0, 0, 0.0)
+    assert costs.verify(1) == pytest.approx(1.0, rel=0.01)
+    assert costs.draft == pytest.approx(0.4, rel=0.01)
+
+
 def test_one_outlier_moves_costs_little() -> None:
     costs = Costs({1: 1.0}, 0.1)
     costs.observe(1, 1000.0, 0, 0.0)
