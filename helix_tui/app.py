@@ -1,0 +1,94 @@
+"""The app: theme, lifecycle, and one screen."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+
+from engine import Sampling, Speculation
+
+from .commands import HelixCommands
+from .messages import Depth, Question
+from .quiet import hush_libraries, quiet
+from .screens.chat import ChatScreen
+from .sources import Source
+from .themes import THEMES, colours
+
+PATIENCE = 10.0
+"""Seconds to wait for the worker's last cycle before leaving anyway."""
+
+
+class HelixApp(App[None]):
+    """Chat with the model behind `source`, and watch it speculate."""
+
+    CSS_PATH = ["screens/chat.tcss", "screens/help.tcss"]  # noqa: RUF012
+    TITLE = "helix"
+    COMMANDS: ClassVar[set[Any]] = {HelixCommands}
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        depth: Depth = 4,
+        sampling: Sampling | None = None,
+        max_tokens: int | None = None,
+        system: str | None = None,
+        seed: int | None = None,
+        record: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        Speculation(depth=depth)  # refuses a bad one
+        hush_libraries()
+        super().__init__()
+        for theme in THEMES:
+            self.register_theme(theme)
+        # TEXTUAL_THEME is the person's own choice.
+        if "TEXTUAL_THEME" not in os.environ:
+            self.theme = THEMES[0].name
+        settings = Question((), depth, sampling or Sampling(), max_tokens, seed)
+        self.chat = ChatScreen(source, settings, system=system, record=record, clock=clock)
+        self.source = source
+        self._leaving = False
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return colours(self.current_theme.dark)
+
+    def get_default_screen(self) -> Screen[None]:
+        return self.chat
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        return ()
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """Run in the terminal, with everything else kept off it."""
+        with quiet():
+            return super().run(*args, **kwargs)
+
+    async def action_quit(self) -> None:
+        """Stop the worker, then leave; asked twice, leave at once."""
+        if self._leaving:
+            self.exit()
+            return
+        self._leaving = True
+        self.chat.bridge.close()
+        self.source.close()
+        self.run_worker(self._leave(), name="leave")
+
+    async def _leave(self) -> None:
+        give_up = time.monotonic() + (PATIENCE if self.chat.ready else 0.5)
+        while self.source.alive and time.monotonic() < give_up:
+            await asyncio.sleep(0.01)
+        self.exit()
+
+    def on_unmount(self) -> None:
+        self.chat.bridge.close()
+        self.source.close()
+        self.chat.bridge.finish()

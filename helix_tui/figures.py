@@ -1,0 +1,185 @@
+"""The figures on the panels, folded from the engine's events and from nothing else."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from engine import Event
+from engine.events import Blocks, Cycle, DeviceMemory, Failed, Finished, Loaded, MemoryRead, Prefilled, Runs, Started
+
+from .speed import Speed
+
+ROUNDS_KEPT = 64
+
+
+def numbers(runs: Runs) -> Iterable[int]:
+    """The block numbers of (first, count) runs, in order."""
+    for first, count in runs:
+        yield from range(first, first + count)
+
+
+@dataclass(slots=True)
+class Speculating:
+    """How drafting went in the reply that runs, or in the last one. Everything starts anew with each reply."""
+
+    rounds: deque[Cycle] = field(default_factory=lambda: deque(maxlen=ROUNDS_KEPT))
+    """The last cycles, oldest first."""
+    cycles: int = 0
+    drafted: int = 0
+    accepted: int = 0
+    drafted_at: list[int] = field(default_factory=list)
+    """How often a token was drafted at each position of a cycle."""
+    kept_at: list[int] = field(default_factory=list)
+    """How often that token was kept."""
+
+    def add(self, cycle: Cycle) -> None:
+        self.rounds.append(cycle)
+        self.cycles += 1
+        self.drafted += len(cycle.drafted)
+        self.accepted += cycle.accepted
+        missing = len(cycle.drafted) - len(self.drafted_at)
+        self.drafted_at += [0] * missing
+        self.kept_at += [0] * missing
+        for position, token in enumerate(cycle.drafted):
+            self.drafted_at[position] += 1
+            self.kept_at[position] += token.kept
+
+    @property
+    def acceptance(self) -> float | None:
+        """accepted / drafted, as in `Usage.acceptance_rate`."""
+        return self.accepted / self.drafted if self.drafted else None
+
+    @property
+    def mean_length(self) -> float | None:
+        """1 + accepted / cycles, as in `Usage.mean_accepted_length`."""
+        return 1 + self.accepted / self.cycles if self.cycles else None
+
+    @property
+    def by_position(self) -> list[float]:
+        """For each position, kept / drafted there."""
+        return [k / d for k, d in zip(self.kept_at, self.drafted_at, strict=True)]
+
+
+@dataclass(slots=True)
+class Pool:
+    """The KV pool as the last event told it, and what the running reply reused."""
+
+    blocks: Blocks | None = None
+    in_flight: int = 0
+    """Blocks that the last cycle held for drafted tokens and gave back: its peak less its table."""
+    prompt_tokens: int = 0
+    reused_tokens: int = 0
+    """Prompt tokens whose KV was already there (`Started.cached_tokens`)."""
+    reused_blocks: int = 0
+    """Leading blocks that came from the prefix index (`Blocks.shared`)."""
+    tokens: int = 0
+    """Tokens of the conversation whose KV was in the pool last."""
+
+    @property
+    def used(self) -> int:
+        """Blocks that the sequence holds."""
+        return sum(count for _, count in self.blocks.table) if self.blocks else 0
+
+    @property
+    def remembered(self) -> int:
+        """Blocks that no sequence holds but whose text is kept for reuse."""
+        return sum(count for _, count in self.blocks.cached) if self.blocks else 0
+
+    @property
+    def utilisation(self) -> float | None:
+        """length / (blocks held * size): how full the held blocks are."""
+        if self.blocks is None or not self.used:
+            return None
+        return self.blocks.length / (self.used * self.blocks.size)
+
+    def see(self, blocks: Blocks, peak: int | None = None) -> None:
+        self.blocks = blocks
+        self.in_flight = max(0, peak - self.used) if peak is not None else 0
+        if blocks.length:
+            self.tokens = blocks.length
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Device memory in parts that add up to `total`."""
+
+    total: int
+    target: int
+    draft: int
+    kv_used: int
+    """The share of the pool's blocks that is not free, times the bytes of both pools."""
+    kv_reserved: int
+    """The rest of both pools."""
+    other: int
+    """total - free - the four parts above, never below zero."""
+    free: int
+
+
+class Figures:
+    """All of it. `feed` takes every event in order; `version` grows with whatever can change a panel."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.loaded: Loaded | None = None
+        self.memory: DeviceMemory | None = None
+        self.speculating = Speculating()
+        self.pool = Pool()
+        self.speed = Speed()
+
+    def feed(self, event: Event) -> None:
+        self.version += 1
+        self.speed.feed(event)
+        if isinstance(event, Loaded):
+            self.loaded, self.memory = event, event.memory
+            self.speculating, self.speed = Speculating(), Speed()
+            self.pool = Pool(Blocks((), 0, 0, (), event.block_count, event.block_count, event.block_size))
+        elif isinstance(event, MemoryRead):
+            self.memory = event.memory
+        elif isinstance(event, Started):
+            self.speculating = Speculating()
+            self.pool = Pool(
+                prompt_tokens=event.prompt_tokens,
+                reused_tokens=event.cached_tokens,
+                reused_blocks=event.blocks.shared,
+                tokens=event.prompt_tokens,
+            )
+            self.pool.see(event.blocks)
+        elif isinstance(event, Prefilled):
+            self.pool.see(event.blocks)
+        elif isinstance(event, Cycle):
+            self.speculating.add(event)
+            self.pool.see(event.blocks, event.peak_blocks)
+        elif isinstance(event, Finished):
+            self.pool.see(event.blocks)
+            self.pool.tokens = event.usage.prompt_tokens + event.usage.completion_tokens
+        elif isinstance(event, Failed):
+            self.pool.in_flight = 0
+
+    def new_chat(self) -> None:
+        """Forget the conversation; what the pool remembers and what was measured stay."""
+        self.version += 1
+        self.speculating = Speculating()
+        self.pool = Pool(blocks=self.pool.blocks)
+        self.speed.new_chat()
+
+    def split(self) -> Split | None:
+        """Device memory as of the last reading; None before the first."""
+        if self.loaded is None or self.memory is None:
+            return None
+        loaded, memory = self.loaded, self.memory
+        draft = loaded.draft.bytes if loaded.draft else 0
+        blocks = self.pool.blocks
+        busy = (blocks.total - blocks.free) / blocks.total if blocks and blocks.total else 0.0
+        used = round(loaded.kv_bytes * busy)
+        known = loaded.target.bytes + draft + loaded.kv_bytes
+        return Split(
+            total=memory.total,
+            target=loaded.target.bytes,
+            draft=draft,
+            kv_used=used,
+            kv_reserved=loaded.kv_bytes - used,
+            other=max(0, memory.total - memory.free - known),
+            free=memory.free,
+        )

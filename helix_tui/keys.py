@@ -1,0 +1,86 @@
+"""Every command once: the bindings, the palette and the help screen are made from this table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from textual.binding import Binding
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    id: str
+    action: str
+    label: str
+    """In the footer: short."""
+    help: str
+    """In the palette and on the help screen: what it does."""
+    plain: str = ""
+    """Keys that work while the cursor is not in the prompt."""
+    typing: str = ""
+    """Keys that work everywhere."""
+    shown: str = ""
+    """How the plain key is written, where its name is not what is on it."""
+    footer: bool = True
+    when: Literal["always", "live", "replay"] = "always"
+
+
+COMMANDS = (
+    Command("chat.stop", "stop", "Stop", "Stop the reply and keep what is there", typing="escape", when="live"),
+    Command("chat.read", "read", "Scroll", "Leave the prompt to scroll and use the short keys", typing="escape",
+            when="live"),
+    Command("replay.pause", "pause", "Pause", "In a replay: hold it, or go on", plain="space", when="replay"),
+    Command("replay.restart", "restart", "Restart", "In a replay: play it from the start", plain="r", when="replay"),
+    Command("chat.retry", "retry", "Try again", "After a failed load: try it again", plain="r", typing="ctrl+r",
+            when="live"),
+    Command("depth.down", "depth(-1)", "Depth", "Draft one token less in a round", "left_square_bracket",
+            "ctrl+down", "[", when="live"),
+    Command("depth.up", "depth(1)", "Depth", "Draft one token more in a round", "right_square_bracket",
+            "ctrl+up", "]", when="live"),
+    Command("depth.baseline", "baseline", "Baseline", "Switch speculation off, and on at the same depth", "b,0",
+            "ctrl+b", "b", when="live"),
+    Command("depth.auto", "adaptive", "Adaptive", "Let the engine choose the depth by what pays", "a", "ctrl+t",
+            footer=False, when="live"),
+    Command("chat.new", "new_chat", "New", "Start a new chat", "n", "ctrl+n", when="live"),
+    Command("view.origins", "origins", "Origins", "Colour each token by where it came from", "c", "ctrl+l",
+            footer=False),
+    Command("app.help", "help", "Help", "What the keys, colours and shapes mean", "question_mark", "f1", "?"),
+    Command("app.quit", "app.quit", "Quit", "Quit Helix", "q", "ctrl+q"),
+)  # fmt: skip
+
+
+DEPTH_KEYS = Binding.Group("Depth", compact=True)
+
+
+def bindings() -> list[Binding]:
+    """Two bindings a command at most: `ID` for its plain keys, `ID.typing` for those that work in the prompt too."""
+    made = []
+    for c in COMMANDS:
+        group = DEPTH_KEYS if c.action.startswith("depth") else None
+        for keys, name in ((c.plain, c.id), (c.typing, f"{c.id}.typing" if c.plain else c.id)):
+            if keys:
+                typing = keys == c.typing
+                made.append(
+                    Binding(
+                        keys,
+                        c.action,
+                        c.label,
+                        show=c.footer,
+                        key_display=None if typing else c.shown or None,
+                        priority=typing,
+                        tooltip=c.help,
+                        id=name,
+                        group=group,
+                    )
+                )
+    return made
+
+
+def written(command: Command) -> str:
+    """Its keys as a person reads them: `[  ctrl+down`."""
+    plain = command.shown or command.plain.replace(",", " ")
+    if command.id == "depth.baseline":
+        plain = "b 0"
+    typing = "esc" if command.typing == "escape" else command.typing
+    return "   ".join(part for part in (plain, typing) if part)

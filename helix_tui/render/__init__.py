@@ -1,0 +1,1 @@
+"""Pure functions: events and numbers in, renderables out. Nothing here knows an app or a widget."""

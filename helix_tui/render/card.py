@@ -1,0 +1,52 @@
+"""What went wrong, and what to do: the words on a card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+NEW_CHAT = "ctrl+n starts a new chat."
+ASK_AGAIN = "The chat goes on: ask again, or ctrl+n starts a new one."
+RETRY = "ctrl+r tries again · ctrl+q quits."
+
+_TITLES = {
+    "ContextTooLong": "The chat no longer fits",
+    "OutOfMemory": "Not enough memory",
+    "ModelNotFound": "No model there",
+    "UnsupportedModel": "This model cannot run here",
+    "IncompatibleDraft": "Draft and target do not fit together",
+    "DeviceUnavailable": "No such device",
+    "InvalidRequest": "That cannot be asked",
+    "Recording": "The recording has ended",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    title: str
+    body: str
+    hint: str
+
+
+_UNKNOWN = {
+    "load": "The model could not be loaded",
+    "lost": "The engine broke and has to be loaded again",
+    "ask": "The engine refused that",
+    "run": "The engine broke off",
+}
+
+
+def card(error: str, message: str, *, where: str = "run", expected: bool = True, log: str = "") -> Card:
+    """A card for an error by its class name. An unexpected one shows its type, and where the details are."""
+    title = _TITLES.get(error, _UNKNOWN[where]) if expected else _UNKNOWN[where]
+    body = message if expected or not message else f"{error}: {message}"
+    if where in ("load", "lost"):
+        hint = RETRY
+    elif error in ("ContextTooLong", "OutOfMemory"):
+        hint = NEW_CHAT
+    elif error == "Recording":
+        hint = "The chat goes on."
+    else:
+        hint = ASK_AGAIN
+    if not expected and log:
+        hint = f"{hint}\nDetails: {log}"
+    return Card(title, body or error, hint)

@@ -1,0 +1,123 @@
+"""Plays a recording through the same sink as a living engine, with no model and no torch."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from engine import Event, read_recording
+from engine.events import Cycle, Failed, Finished, Prefilled, Started
+
+from .bridge import Sink
+from .messages import Depth, Question, ReplayEnded, Rewound
+
+LONGEST_WAIT = 1.0
+"""Seconds of a pause in which nothing ran: nobody wants to watch a recorded person think."""
+
+
+def timeline(recording: list[tuple[float, Event]], speed: float = 1.0) -> list[tuple[float, Event]]:
+    """(seconds to wait before it, event): recorded waits over `speed`, those between replies shortened."""
+    steps: list[tuple[float, Event]] = []
+    before = recording[0][0] if recording else 0.0
+    running = False
+    for at, event in recording:
+        wait = max(0.0, at - before)
+        before = at
+        steps.append(((wait if running else min(wait, LONGEST_WAIT)) / speed, event))
+        if isinstance(event, (Started, Prefilled, Cycle)):
+            running = True
+        elif isinstance(event, (Finished, Failed)):
+            running = False
+    return steps
+
+
+class ReplaySource:
+    """Events of a recording with their times. Raises BadRecording for a file that is none."""
+
+    def __init__(self, path: str | Path, speed: float = 1.0) -> None:
+        if not speed > 0:
+            raise ValueError("speed must be above 0")
+        self.path = Path(path)
+        self.speed = speed
+        self._steps = timeline(read_recording(self.path), speed)
+        self._thread: threading.Thread | None = None
+        self._changed = threading.Condition()
+        self._paused = self._closed = False
+        self._at = 0
+        self._sink: Sink = lambda note: False
+
+    @property
+    def replay_of(self) -> str | None:
+        return self.path.name
+
+    @property
+    def alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
+    def start(self, sink: Sink) -> None:
+        self._sink = sink
+        self._thread = threading.Thread(target=self._work, name="helix-replay", daemon=True)
+        self._thread.start()
+
+    def ask(self, question: Question) -> None:
+        """A recording answers no questions."""
+
+    def stop(self) -> None:
+        """A recorded reply ends where it ended."""
+
+    def set_depth(self, depth: Depth) -> None:
+        """A recorded depth stays as it was."""
+
+    def toggle_pause(self) -> bool:
+        """Hold or go on; returns whether it is held now."""
+        with self._changed:
+            self._paused = not self._paused
+            self._changed.notify_all()
+            return self._paused
+
+    def restart(self) -> None:
+        """From the first event, playing."""
+        with self._changed:
+            self._at = -1
+            self._paused = False
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                if self._at < 0:
+                    self._at = 0
+                    note: Event | Rewound | ReplayEnded = Rewound()
+                elif self._at < len(self._steps):
+                    wait, event = self._steps[self._at]
+                    if not self._wait(wait):
+                        continue
+                    note = event
+                    self._at += 1
+                else:
+                    if self._at == len(self._steps):
+                        self._at += 1
+                        note = ReplayEnded()
+                    else:
+                        self._changed.wait_for(lambda: self._closed or self._at < 0)
+                        continue
+                if self._closed:
+                    return
+            self._sink(note)
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait that long, not counting pauses; False when something else is to be done first."""
+        place = self._at
+        moved = self._changed.wait_for(lambda: self._closed or self._paused or self._at != place, seconds)
+        if self._paused and not self._closed:
+            self._changed.wait_for(lambda: self._closed or not self._paused or self._at != place)
+        return self._closed or (not moved) or (self._at == place and not self._paused)

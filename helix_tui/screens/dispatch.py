@@ -1,0 +1,167 @@
+"""The one place that turns notes from the worker into changes on the chat screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine import Event
+from engine.events import Cycle, Failed, Finished, Loaded, Loading, Started
+
+from ..messages import Note, ReplayEnded, Rewound, Trouble
+from ..quiet import log_path
+from ..render.card import card
+from ..render.flow import Run
+from ..render.summary import reading
+from ..render.units import count
+from ..widgets.loading import LoadingLine, Welcome
+from ..widgets.turns import ReplyView
+
+if TYPE_CHECKING:
+    from .chat import ChatScreen
+
+
+class Dispatcher:
+    """Notes in order; the text of a frame is handed to its reply in one piece."""
+
+    def __init__(self, screen: ChatScreen) -> None:
+        self.screen = screen
+        self._pieces: list[Run] = []
+        self._running: int | None = None
+        self._forgotten: int | None = None
+        self._forget_next = False
+
+    def take(self, note: Note) -> None:
+        if isinstance(note, Event):
+            self._event(note)
+        elif isinstance(note, Trouble):
+            self._trouble(note)
+        elif isinstance(note, Rewound):
+            self._rewound()
+        elif isinstance(note, ReplayEnded):
+            self.flush()
+            self.screen.transcript.note("end of the recording · r plays it again")
+
+    def flush(self) -> None:
+        """Show the text that came since the last time."""
+        reply = self.screen.reply
+        if self._pieces and reply is not None:
+            reply.extend(self._pieces)
+        self._pieces = []
+
+    def forget_reply(self) -> None:
+        """The chat that asked is gone: what still comes of its reply is not shown."""
+        if self._running is None:
+            self._forget_next = True
+        else:
+            self._forgotten = self._running
+        self._pieces = []
+
+    def _event(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self._running = event.request
+            if self._forget_next:
+                self._forgotten, self._forget_next = event.request, False
+        if self._forgotten is not None and getattr(event, "request", None) == self._forgotten:
+            if isinstance(event, (Finished, Failed)):
+                self._running = self._forgotten = None
+            return
+        self.screen.figures.feed(event)
+        if isinstance(event, Loading):
+            for line in self.screen.query(LoadingLine):
+                line.show(event)
+        elif isinstance(event, Loaded):
+            self._loaded()
+        elif isinstance(event, Started):
+            self._started(event)
+        elif isinstance(event, Cycle):
+            self._pieces += [(token.text, token.origin) for token in event.emitted]
+        elif isinstance(event, Finished):
+            self._finished(event)
+        elif isinstance(event, Failed):
+            self._failed(event)
+
+    def _loaded(self) -> None:
+        screen = self.screen
+        screen.ready = True
+        screen.query(LoadingLine).remove()
+        for welcome in screen.query(Welcome):
+            welcome.phase = 0.0
+            welcome.refresh()
+        if not screen.view.has_draft:
+            screen.view.depth = 0
+        screen.mark()
+        if screen.waiting:
+            screen.ask(screen.waiting.popleft())
+
+    def _started(self, event: Started) -> None:
+        if self.screen.replaying:
+            self.screen.view.depth = "auto" if event.depth is None else event.depth
+            self.screen.transcript.note(f"a question of {count(event.prompt_tokens, 'token')}, not in the recording")
+            self.screen.open_reply()
+        if self.screen.reply is not None:
+            self.screen.reply.wait(reading(event.prompt_tokens, event.cached_tokens))
+
+    def _finished(self, event: Finished) -> None:
+        self.flush()
+        self.screen.conversation.answer(event.text)
+        if (reply := self._end()) is not None:
+            reply.finish(event)
+        self._next()
+
+    def _failed(self, event: Failed) -> None:
+        self.flush()
+        self.screen.conversation.drop()
+        self._break_off()
+        self.screen.transcript.card(card(event.error, event.message))
+        self._next()
+
+    def _trouble(self, trouble: Trouble) -> None:
+        self.flush()
+        screen = self.screen
+        gone = trouble.where in ("load", "lost")
+        if trouble.error != "Recording":
+            screen.conversation.drop()
+            self._break_off()
+        if gone:
+            screen.ready, screen.failed = False, True
+            screen.query(LoadingLine).remove()
+            if screen.waiting:
+                screen.prompt.load_text("\n".join(screen.waiting))
+                screen.waiting.clear()
+        words = card(
+            trouble.error, trouble.message, where=trouble.where, expected=trouble.expected, log=str(log_path())
+        )
+        screen.transcript.card(words)
+        screen.refresh_bindings()
+        if not gone:
+            self._next()
+
+    def _rewound(self) -> None:
+        self._pieces = []
+        self._running = None
+        screen = self.screen
+        screen.reply = None
+        screen.transcript.clear()
+        screen.figures.new_chat()
+        screen.mark()
+
+    def _break_off(self) -> None:
+        """Keep what there is of a reply that failed; nothing leaves no trace."""
+        if (reply := self._end()) is not None:
+            if reply.text:
+                reply.close("broken off")
+            else:
+                reply.remove()
+
+    def _end(self) -> ReplyView | None:
+        """The reply that was running, which runs no more."""
+        screen = self.screen
+        reply, screen.reply = screen.reply, None
+        self._running = None
+        screen.mark()
+        screen.refresh_bindings()
+        return reply
+
+    def _next(self) -> None:
+        if self.screen.waiting and self.screen.ready and not self.screen.answering:
+            self.screen.ask(self.screen.waiting.popleft())

@@ -1,0 +1,218 @@
+"""Where events come from: an engine on a worker thread, or a recording. The app does not know which."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+from engine import Event, HelixError, Request, Speculation
+from engine.events import Loading
+
+from .bridge import Sink
+from .messages import Depth, Question, Trouble
+from .replay import ReplaySource
+
+__all__ = ["EngineLike", "LiveSource", "ReplaySource", "Source"]
+
+GIVE_UP_AFTER = 4
+"""Steps to try, after one that broke, before the engine is thrown away."""
+
+
+class Source(Protocol):
+    """What the app drives. Every method returns at once; notes come through the sink, from another thread."""
+
+    @property
+    def replay_of(self) -> str | None:
+        """The recording's name, or None for a living engine."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker still runs."""
+
+    def start(self, sink: Sink) -> None:
+        """Begin to load; again after a load that failed."""
+
+    def ask(self, question: Question) -> None: ...
+
+    def stop(self) -> None:
+        """End the running reply at the next cycle; what is there stays."""
+
+    def set_depth(self, depth: Depth) -> None:
+        """For the running reply, from the next cycle on."""
+
+    def close(self) -> None:
+        """Let the worker end within one cycle."""
+
+
+class EngineLike(Protocol):
+    """The part of `engine.Engine` that a chat needs."""
+
+    @property
+    def loaded(self) -> Event: ...
+    @property
+    def busy(self) -> bool: ...
+    def submit(self, request: Request) -> int: ...
+    def step(self) -> list[Event]: ...
+    def cancel(self, request: int, /) -> None: ...
+    def set_depth(self, depth: Depth, request: int | None = None, /) -> None: ...
+    def close(self) -> None: ...
+
+
+Loader = Callable[..., EngineLike]
+
+
+class _Closing(BaseException):
+    """Leaves a load that nobody waits for any more."""
+
+
+def load_engine(**options: Any) -> EngineLike:
+    """`Engine.load`, imported only here: it brings torch."""
+    from engine import Engine
+
+    return Engine.load(**options)
+
+
+class LiveSource:
+    """An engine on its own thread."""
+
+    replay_of: str | None = None
+
+    def __init__(
+        self,
+        target: str = "bundled",
+        draft: str | None = "auto",
+        device: str = "auto",
+        dtype: str | None = None,
+        *,
+        loader: Loader = load_engine,
+        **config: Any,
+    ) -> None:
+        self._options = {"target": target, "draft": draft, "device": device, "dtype": dtype, **config}
+        self._loader = loader
+        self._thread: threading.Thread | None = None
+        self._questions: SimpleQueue[Question | None] = SimpleQueue()
+        self._closing = threading.Event()
+        self._stopped = threading.Event()
+        self._engine: EngineLike | None = None
+        self._request: int | None = None
+        self._depth: Depth | None = None
+        self._sink: Sink = lambda note: False
+
+    @property
+    def alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, sink: Sink) -> None:
+        self._sink = sink
+        self._questions = SimpleQueue()
+        # A daemon: leaving must not wait for a torch import or a download.
+        self._thread = threading.Thread(target=self._work, name="helix-engine", daemon=True)
+        self._thread.start()
+
+    def ask(self, question: Question) -> None:
+        self._stopped.clear()
+        self._depth = question.depth
+        self._questions.put(question)
+
+    def stop(self) -> None:
+        self._stopped.set()
+        engine, request = self._engine, self._request
+        if engine is not None and request is not None:
+            engine.cancel(request)
+
+    def set_depth(self, depth: Depth) -> None:
+        self._depth = depth
+        engine, request = self._engine, self._request
+        if engine is not None and request is not None:
+            engine.set_depth(depth, request)
+
+    def close(self) -> None:
+        self._closing.set()
+        self.stop()
+        self._questions.put(None)
+
+    def _work(self) -> None:
+        try:
+            engine = self._loader(progress=self._progress, **self._options)
+        except _Closing:
+            return
+        except HelixError as error:
+            self._sink(Trouble("load", type(error).__name__, str(error)))
+            return
+        except Exception as error:
+            self._sink(Trouble("load", type(error).__name__, str(error), expected=False))
+            return
+        self._engine = engine
+        try:
+            self._sink(engine.loaded)
+            self._serve(engine)
+        finally:
+            self._engine = self._request = None
+            engine.close()
+
+    def _progress(self, event: Event) -> None:
+        if self._closing.is_set():
+            raise _Closing
+        if isinstance(event, Loading):
+            self._sink(event)
+
+    def _serve(self, engine: EngineLike) -> None:
+        while not self._closing.is_set():
+            if not engine.busy:
+                self._request = None
+                question = self._questions.get()
+                if question is None:
+                    return
+                self._submit(engine, question)
+            elif not self._step(engine):
+                return
+
+    def _submit(self, engine: EngineLike, question: Question) -> None:
+        try:
+            request = engine.submit(
+                Request(
+                    messages=question.messages,
+                    sampling=question.sampling,
+                    speculation=Speculation(depth=question.depth),
+                    max_tokens=question.max_tokens,
+                    seed=question.seed,
+                )
+            )
+        except Exception as error:
+            self._sink(Trouble("ask", type(error).__name__, str(error), isinstance(error, HelixError)))
+            return
+        self._request = request
+        # What was pressed between asking and submitting.
+        if self._depth is not None and self._depth != question.depth:
+            engine.set_depth(self._depth, request)
+        if self._stopped.is_set():
+            engine.cancel(request)
+
+    def _step(self, engine: EngineLike) -> bool:
+        """One cycle. False when the engine broke and cannot go on."""
+        try:
+            events = engine.step()
+        except Exception as error:
+            usable = self._recover(engine)
+            self._sink(
+                Trouble("run" if usable else "lost", type(error).__name__, str(error), isinstance(error, HelixError))
+            )
+            return usable
+        for event in events:
+            self._sink(event)
+        return True
+
+    def _recover(self, engine: EngineLike) -> bool:
+        """Cancel what ran when a step broke; True when the engine comes to rest."""
+        for _ in range(GIVE_UP_AFTER):
+            try:
+                if not engine.busy:
+                    return True
+                if self._request is not None:
+                    engine.cancel(self._request)
+                engine.step()
+            except Exception:
+                continue
+        return False

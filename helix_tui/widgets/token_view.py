@@ -1,0 +1,118 @@
+"""Streaming text, line by line: only lines that changed are drawn again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+from rich.segment import Segment
+from rich.style import Style as RichStyle
+from textual.geometry import Region, Size
+from textual.reactive import reactive
+from textual.selection import Selection
+from textual.strip import Strip
+from textual.style import Style
+from textual.widget import Widget
+
+from ..render.flow import Flow, Line, Run
+from ..render.origins import TEXT_STYLES
+
+
+class TokenView(Widget):
+    """Text in runs of a kind each; a kind that names an origin is coloured and shaped by it."""
+
+    DEFAULT_CSS = """
+    TokenView { width: 1fr; height: auto; }
+    """
+
+    coloured: reactive[bool] = reactive(True)
+
+    def __init__(self, *, coloured: bool = True, classes: str | None = None) -> None:
+        super().__init__(classes=classes)
+        self.flow = Flow()
+        self._strips: list[Strip | None] = [None]
+        self._styles: dict[str, RichStyle] = {}
+        self.set_reactive(TokenView.coloured, coloured)
+
+    @property
+    def text(self) -> str:
+        return self.flow.text
+
+    def extend(self, pieces: Iterable[Run]) -> None:
+        """Add text at the end. From the UI thread only."""
+        before = len(self.flow.lines)
+        first = self.flow.extend(pieces)
+        after = len(self.flow.lines)
+        del self._strips[first:]
+        self._strips += [None] * (after - first)
+        if after != before:
+            self.refresh(layout=True)
+        elif self.size:
+            self.refresh(Region(0, first, self.size.width, after - first))
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        return container.width
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        self._fit(width)
+        return len(self.flow.lines)
+
+    def render_line(self, y: int) -> Strip:
+        self._fit(self.size.width)
+        if y >= len(self._strips):
+            return Strip.blank(self.size.width, self.rich_style)
+        selection = self.text_selection
+        if selection is not None:
+            return self._draw(y, selection)
+        if (strip := self._strips[y]) is None:
+            strip = self._strips[y] = self._draw(y, None)
+        return strip
+
+    def _fit(self, width: int) -> None:
+        if width > 0 and self.flow.resize(width):
+            self._forget()
+
+    def _forget(self) -> None:
+        self._strips = [None] * len(self.flow.lines)
+        self._styles.clear()
+
+    def _draw(self, y: int, selection: Selection | None) -> Strip:
+        line = self.flow.lines[y]
+        segments = [Segment(text, self._style(kind)) for text, kind in line.runs]
+        if selection is not None and (span := selection.get_span(y)) is not None:
+            segments = self._selected(line, segments, *span)
+        strip = Strip(segments, line.cells).adjust_cell_length(self.size.width, self.rich_style)
+        return strip.apply_offsets(0, y)
+
+    def _selected(self, line: Line, segments: list[Segment], start: int, end: int) -> list[Segment]:
+        style = self.screen.get_component_rich_style("screen--selection")
+        end = len(line.text) if end == -1 else end
+        marked, at = [], 0
+        for text, own, _ in segments:
+            cuts = sorted({0, len(text), *(min(max(edge - at, 0), len(text)) for edge in (start, end))})
+            for a, b in pairwise(cuts):
+                inside = start <= at + a < end
+                marked.append(Segment(text[a:b], (own or RichStyle()) + style if inside else own))
+            at += len(text)
+        return marked
+
+    def _style(self, kind: str) -> RichStyle:
+        if (style := self._styles.get(kind)) is None:
+            named = TEXT_STYLES.get(kind, "") if self.coloured else ""
+            visual = self.visual_style + Style.parse(named) if named else self.visual_style
+            style = self._styles[kind] = visual.rich_style
+        return style
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        return selection.extract("\n".join(line.text for line in self.flow.lines)), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._forget()
+
+    def watch_coloured(self) -> None:
+        self._forget()
+        self.refresh()

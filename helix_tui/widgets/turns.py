@@ -1,0 +1,90 @@
+"""What stands in the transcript: a question, a reply, a card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from engine.events import Finished
+
+from ..render.card import Card
+from ..render.flow import Run
+from ..render.summary import summary
+from ..render.text import safe
+from .token_view import TokenView
+
+
+class QuestionView(Vertical):
+    """What the person wrote."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def compose(self) -> ComposeResult:
+        view = TokenView()
+        view.extend([(self.text, "question")])
+        yield view
+
+
+class ReplyView(Vertical):
+    """One reply: tokens while it streams, and a line of figures when it is done.
+
+    `body` is the one widget that shows the text; another view of a finished reply takes its place here.
+    """
+
+    def __init__(self, *, coloured: bool = True) -> None:
+        super().__init__()
+        self.body = TokenView(coloured=coloured)
+        self.foot = Static("", markup=False, classes="foot")
+        self.body.display = False
+
+    def compose(self) -> ComposeResult:
+        yield self.body
+        yield self.foot
+
+    @property
+    def text(self) -> str:
+        return self.body.text
+
+    def extend(self, pieces: Iterable[Run]) -> None:
+        self.body.extend(pieces)
+        if self.text and not self.body.display:
+            self.body.display = True
+            self.foot.display = False
+
+    def wait(self, words: str) -> None:
+        """Say what happens before the first word."""
+        self.foot.update(Content(words))
+
+    def finish(self, event: Finished) -> None:
+        self.close(summary(event.reason, event.usage))
+
+    def close(self, words: str) -> None:
+        """End the reply with one quiet line."""
+        self.foot.update(Content(words))
+        self.foot.display = True
+
+
+class CardView(Vertical):
+    """Something went wrong, and what to do about it."""
+
+    def __init__(self, card: Card) -> None:
+        super().__init__()
+        self.card = card
+
+    def compose(self) -> ComposeResult:
+        yield Static(Content(safe(self.card.title)), markup=False, classes="title")
+        yield Static(Content(safe(self.card.body)), markup=False, classes="body")
+        yield Static(Content(safe(self.card.hint)), markup=False, classes="hint")
+
+
+class NoteView(Static):
+    """A quiet line between turns."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(Content(safe(words)), markup=False)

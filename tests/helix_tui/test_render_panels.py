@@ -1,0 +1,374 @@
+"""The panels, from figures to text."""
+
+from __future__ import annotations
+
+import pytest
+from making import cycle, finished, loaded, pool, started
+from textual.content import Content
+
+from engine.events import DeviceMemory, Loading, MemoryRead
+from helix_tui.figures import Figures, Pool, Speculating, Split
+from helix_tui.render import blocks, memory, speculation, speed, top_bar
+from helix_tui.render.bars import bar, column, sparkline, split
+from helix_tui.render.card import card
+from helix_tui.render.digits import large
+from helix_tui.render.heading import heading
+from helix_tui.render.helix import helix
+from helix_tui.render.help import help_text
+from helix_tui.render.loading import loading
+from helix_tui.render.origins import legend
+from helix_tui.render.summary import reading, summary
+from helix_tui.render.units import count, millions, percent, rate, seconds, size
+from helix_tui.speed import Speed
+
+
+def lines(content: Content) -> list[str]:
+    return content.plain.split("\n")
+
+
+def styled(content: Content, text: str) -> str:
+    """The style names on the first occurrence of the text."""
+    at = content.plain.index(text)
+    return " ".join(str(span.style) for span in content.spans if span.start <= at < span.end)
+
+
+def test_units() -> None:
+    assert [size(n) for n in (0, 512, 2048, 98_000_000, 1024**3 * 3 // 2, 1024**4)] == [
+        "0 B", "512 B", "2.0 KB", "93 MB", "1.5 GB", "1.0 TB",
+    ]  # fmt: skip
+    assert [seconds(s) for s in (0.084, 0.9999, 1.238, 12.34, 65)] == [
+        "84 ms",
+        "1.00 s",
+        "1.24 s",
+        "12.3 s",
+        "1 m 05 s",
+    ]
+    assert [rate(r) for r in (4.21, 99.94, 99.96, 1234)] == ["4.2", "99.9", "100", "1,234"]
+    assert [percent(p) for p in (None, 0.0, 0.001, 0.375, 0.999, 1.0)] == ["–", "0 %", "<1 %", "38 %", "99 %", "100 %"]
+    assert [count(n, "block") for n in (0, 1, 1000)] == ["0 blocks", "1 block", "1,000 blocks"]
+    assert [millions(n) for n in (12_000, 24_400_000, 135_000_000, 1_500_000_000)] == ["12K", "24.4M", "135M", "1.5B"]
+
+
+def test_bars() -> None:
+    assert bar(0, 4).plain == "━━━━"
+    assert [span.style for span in bar(0, 4).spans if span.end > span.start] == ["$bar-track"]
+    assert [span.style for span in bar(1, 4).spans if span.end > span.start] == ["$accent"]
+    assert bar(0.001, 4).plain == "╸━━━"
+    assert bar(0.999, 4).plain == "━━━╸"
+    assert bar(0.5, 4).plain == "━━━━"
+    assert [column(s) for s in (0, 0.01, 0.5, 0.99, 1)] == [" ", "▁", "▄", "▇", "█"]
+    assert sparkline([1, 2, 4], 5) == ["▂▄█  "]
+    assert sparkline([1, 2, 4], 2) == ["▄█"]
+    assert sparkline([4, 8], 2, 2) == [" █", "██"]
+    assert sparkline([], 3) == ["   "]
+    assert sparkline([0, 0], 2) == ["▁▁"]
+
+
+def test_a_stacked_bar_adds_up_and_shows_all_that_is_there() -> None:
+    assert split([1, 1, 2], 4) == [1, 1, 2]
+    assert split([1, 0, 999], 10) == [1, 0, 9]
+    assert split([0, 0], 5) == [0, 0]
+    assert split([5, 5, 5], 2) == [1, 1, 0]
+    for width in range(3, 40):
+        assert sum(split([7, 0, 13, 1000], width)) == width
+
+
+def test_heading_fills_its_line() -> None:
+    assert heading("Speed", "fast", 20).plain == "Speed ───────── fast"
+    assert heading("Speed", "", 10).plain == "Speed ────"
+    for width in range(30):
+        assert heading("Speed", "a figure", width).cell_length <= max(width, 0) + 0
+
+
+def speculating(*cycles: object) -> Speculating:
+    figures = Speculating()
+    for one in cycles:
+        figures.add(one)  # type: ignore[arg-type]
+    return figures
+
+
+ROUNDS = (cycle("abcd", "e", 4, index=0), cycle("fghi", "X", 2, index=1), cycle("jk", "Y", 0, index=2))
+
+
+def test_rounds_are_rows_of_cells() -> None:
+    content = speculation.panel(speculating(*ROUNDS), 4, 60, 20)
+    rows = lines(content)
+    assert rows[0].startswith("Speculation ─") and rows[0].endswith(" depth 4")
+    assert rows[1].split() == ["1", "✓a", "✓b", "✓c", "✓d", "★e"]
+    assert rows[2].split() == ["2", "✓f", "✓g", "✗h", "✗i", "→X"]
+    assert rows[3].split() == ["3", "✗j", "✗k", "→Y"]
+    # The target's own token has a column of its own, also behind a short round.
+    assert rows[1].index("★e") == rows[2].index("→X") == rows[3].index("→Y")
+    assert styled(content, "✓f") == "$accepted on $accepted-wash"
+    assert styled(content, "✗h") == "strike $rejected on $rejected-wash"
+    assert styled(content, "✗i") == "strike $faint on $rejected-wash"
+    assert "underline" in styled(content, "→X") and "$corrected" in styled(content, "→X")
+    assert "$bonus" in styled(content, "★e")
+    assert "60 % accepted   3.00 tokens a round" in content.plain
+    assert "3 rounds" in content.plain
+    assert ["67", "%", "67", "%", "50", "%", "50", "%"] in [row.split() for row in rows]
+    assert "✓ accepted  ✗ rejected  → corrected  ★ bonus  · plain" in content.plain
+
+
+def test_the_last_rounds_stay_in_view() -> None:
+    figures = speculating(*(cycle("ab", "c", 2, index=i) for i in range(30)))
+    rows = lines(speculation.panel(figures, 2, 40, 10))
+    assert len(rows) == 10
+    numbers = [row.split()[0] for row in rows if "✓a" in row]
+    assert numbers == [str(n) for n in range(25, 31)]
+
+
+@pytest.mark.parametrize("width", [1, 5, 12, 20, 38, 58, 120])
+@pytest.mark.parametrize("height", [1, 2, 5, 9, 14, 30])
+@pytest.mark.parametrize("depth", [0, 1, 4, 16])
+def test_the_speculation_panel_keeps_to_its_room(width: int, height: int, depth: int) -> None:
+    figures = speculating(*(cycle("abcdefghijklmnop"[:depth], "z", depth // 2, index=i) for i in range(40)))
+    rows = lines(speculation.panel(figures, depth, width, height))
+    assert len(rows) <= height
+    assert all(Content(row).cell_length <= width for row in rows)
+
+
+def test_baseline_and_no_draft_are_said() -> None:
+    assert lines(speculation.panel(Speculating(), 0, 40, 10))[0].endswith("baseline")
+    assert "Baseline: the target will write every token itself." in speculation.panel(Speculating(), 0, 60, 10).plain
+    assert "the draft guesses 4," in speculation.panel(Speculating(), 4, 80, 10).plain
+    assert "no draft model" in speculation.panel(Speculating(), 0, 60, 10, has_draft=False).plain
+    assert "guesses" not in speculation.panel(Speculating(), 4, 60, 10, loaded=False).plain
+    plain = speculation.panel(speculating(cycle("", "x", index=0)), 0, 40, 10)
+    assert "·x" in plain.plain and "– accepted" in plain.plain
+
+
+def test_adaptive_depth_shows_the_choice_and_why() -> None:
+    figures = speculating(cycle("ab", "c", 2, reason="two pay best"))
+    content = speculation.panel(figures, "auto", 60, 20)
+    assert "adaptive: depth 2" in content.plain
+    assert "two pay best" in content.plain
+
+
+def test_the_speculation_strip() -> None:
+    line = speculation.strip(speculating(*ROUNDS), 4, 70)
+    assert line.cell_length == 70
+    assert line.plain.startswith("depth 4  ✓✓✓✓★ ✓✓✗✗→ ✗✗→ ")
+    assert line.plain.endswith("60 % kept  3.00/round")
+    assert speculation.strip(Speculating(), 0, 30).plain == "baseline"
+    assert speculation.strip(speculating(*ROUNDS), 4, 12).cell_length <= 12
+
+
+def test_the_legend_shortens() -> None:
+    assert legend(60).plain == "✓ accepted  ✗ rejected  → corrected  ★ bonus  · plain"
+    assert legend(38).plain == "✓ kept ✗ cut → fixed ★ bonus · plain"
+    assert legend(12).plain == "✓ ✗ → ★ ·"
+
+
+def test_the_state_of_every_block() -> None:
+    table = pool(table=((1, 3),), length=40, shared=1, cached=((6, 1),))
+    assert blocks.states(table) == [
+        blocks.FREE, blocks.SHARED, blocks.HELD, blocks.HELD, blocks.FREE, blocks.FREE, blocks.CACHED, blocks.FREE,
+    ]  # fmt: skip
+    flying = blocks.states(table, 2)
+    assert flying[4:6] == [blocks.FLIGHT, blocks.FLIGHT]
+    # More in flight than free behind the sequence: round to the front; never over what is in use.
+    assert blocks.states(table, 99).count(blocks.FLIGHT) == 4
+    assert blocks.states(pool(), 0) == [blocks.FREE] * 8
+
+
+def test_a_pool_is_drawn_whole_in_part_or_to_scale() -> None:
+    held, free = blocks.HELD, blocks.FREE
+    assert blocks.layout([held, free], 5) == blocks.Map([held, free], 1, 0)
+    assert blocks.layout([held, free, free, free], 2) == blocks.Map([held, free], 1, 2)
+    scaled = blocks.layout([free, free, free, held, free, free], 2)
+    assert (list(scaled.cells), scaled.per_cell, scaled.beyond) == ([free, held], 3, 0)
+
+
+def test_the_kv_panel() -> None:
+    figures = Pool(prompt_tokens=140, reused_tokens=16, reused_blocks=1)
+    figures.see(pool(table=((0, 3),), length=40, shared=1, cached=((6, 1),)), peak=4)
+    content = blocks.panel(figures, 66, 8)
+    rows = lines(content)
+    assert rows[0].endswith("3 of 8 blocks")
+    assert rows[1].rstrip() == "▣ ■ ■ ◆ · · □ ·"
+    assert "1 reused = 16 of 140 prompt tokens · 1 remembered · 83 % full" in content.plain
+    assert "■ in use  ▣ reused  ◆ in flight  □ remembered  · free" in content.plain
+    assert styled(content, "▣") == "$block-shared"
+
+
+def test_the_kv_panel_says_what_it_leaves_out() -> None:
+    figures = Pool()
+    figures.see(pool(table=((0, 3),), length=48, total=4096))
+    assert "and 3,976 more, all free" in blocks.panel(figures, 30, 8).plain
+    figures.see(pool(table=((4000, 3),), length=48, total=4096))
+    content = blocks.panel(figures, 30, 8)
+    assert "one cell = 35 blocks" in content.plain
+    # One cell, and the legend's.
+    assert content.plain.count("■") == 2
+    assert lines(blocks.panel(figures, 38, 8))[-1] == "■ used ▣ reused ◆ flight □ kept · free"
+    for width in (1, 7, 38):
+        for height in (1, 2, 4, 8):
+            assert len(lines(blocks.panel(figures, width, height))) <= height
+
+
+def test_the_kv_strip() -> None:
+    figures = Pool(reused_blocks=2)
+    assert blocks.strip(figures) == ""
+    figures.see(pool(table=((0, 3),), length=48))
+    assert blocks.strip(figures) == "KV 3/8, 2 reused"
+
+
+SPLIT = Split(total=1000, target=300, draft=100, kv_used=20, kv_reserved=60, other=120, free=400)
+
+
+def test_the_memory_panel() -> None:
+    content = memory.panel(SPLIT, 50, 5, device="on cpu")
+    rows = lines(content)
+    assert rows[0].startswith("Memory on cpu ─") and rows[0].endswith("600 B of 1.0 KB")
+    assert rows[1] == "█" * 50
+    widths = {str(s.style): s.end - s.start for s in memory.bar(SPLIT, 50).spans}
+    assert widths == {
+        "$memory-target": 15, "$memory-draft": 5, "$memory-kv": 1, "$memory-reserved": 3, "$memory-other": 6,
+        "$memory-free": 20,
+    }  # fmt: skip
+    words = " ".join(" ".join(rows[2:]).split())
+    assert words == ("■ target 300 B ■ draft 100 B ■ KV in use 20 B ■ KV reserved 60 B ■ other 120 B ■ free 400 B")
+    assert memory.panel(None, 50, 5).plain.startswith("Memory ─")
+
+
+def test_memory_has_patterns_where_there_is_no_colour() -> None:
+    bar = memory.bar(SPLIT, 50, shapes=True).plain
+    assert [c for i, c in enumerate(bar) if i == 0 or bar[i - 1] != c] == ["█", "▓", "▒", "░", "▞", "·"]
+
+
+def measured(*figures: object) -> Speed:
+    speed = Speed()
+    for event in figures:
+        speed.feed(event)  # type: ignore[arg-type]
+    return speed
+
+
+def replies(depth: int, seconds: float) -> list[object]:
+    """A reply of 11 cycles: two tokens each when speculative, one when not."""
+    letters = "a" if depth else ""
+    return [
+        started(depth=depth),
+        *(cycle(letters, "z", len(letters), index=i, seconds=seconds) for i in range(11)),
+        finished(decode_tokens_per_s=(2 if depth else 1) / seconds),
+    ]
+
+
+def test_the_speed_panel_says_what_was_gained_and_only_when_both_are_known() -> None:
+    only = measured(*replies(1, 0.01))
+    assert "press b for a baseline" in speed.panel(only, 60, 7).plain
+    assert "press b for speculation" in speed.panel(measured(*replies(0, 0.01)), 60, 7).plain
+    both = measured(*replies(0, 0.01), *replies(1, 0.01))
+    content = speed.panel(both, 60, 7)
+    assert "2.00× baseline" in content.plain and "press b" not in content.plain
+    assert "speculative 200  baseline 100" in content.plain
+    assert "first token 100 ms" in lines(content)[0]
+    assert styled(content, "2.00×") == "bold $accepted"
+    loss = speed.panel(measured(*replies(0, 0.01), *replies(1, 0.04)), 60, 7)
+    assert "0.50× baseline  slower: b goes back" in loss.plain
+    assert "$corrected" in styled(loss, "0.50×")
+    assert "no draft to compare with" in speed.panel(only, 60, 7, has_draft=False).plain
+
+
+def test_the_speed_panel_in_large_and_small() -> None:
+    figures = measured(*replies(1, 0.01))
+    rows = lines(speed.panel(figures, 60, 7))
+    for got, expected in zip(rows[1:4], large("200"), strict=True):
+        assert got.startswith(expected)
+    small = lines(speed.panel(figures, 38, 3))
+    assert small[1].startswith("200 tokens/s")
+    assert len(small) == 3
+    assert "–" in speed.panel(Speed(), 38, 3).plain
+
+
+def test_the_speed_strip() -> None:
+    figures = measured(*replies(0, 0.01), *replies(1, 0.01))
+    assert speed.strip(figures, 80).plain.startswith("200 tok/s  2.00× baseline  first token 100 ms")
+    assert speed.strip(figures, 10).cell_length <= 10
+
+
+def test_large_figures() -> None:
+    assert large("1.7") == ["▀█    ▀▀▀█", " █       █", "▄█▄ ▄    █"]
+    for text in ("0123456789", "1,234", "99.9", "–"):
+        assert len({len(row) for row in large(text)}) == 1
+    with pytest.raises(KeyError):
+        large("x")
+
+
+def test_the_summary_of_a_reply() -> None:
+    figures = finished(completion_tokens=128, decode_tokens_per_s=212.4, ttft_s=0.084, acceptance_rate=0.81).usage
+    assert summary("eos", figures) == "128 tokens · 212 tokens/s · first token 84 ms · 81 % accepted"
+    assert summary("cancelled", figures).startswith("stopped · 128 tokens")
+    assert summary("length", figures).startswith("cut at the token limit · ")
+    assert summary("context", figures).startswith("the context is full · ")
+    plain = finished(acceptance_rate=None, ttft_s=None, decode_tokens_per_s=None, completion_tokens=1).usage
+    assert summary("eos", plain) == "1 token · baseline"
+    reused = finished(prompt_tokens=140, cached_tokens=123).usage
+    assert summary("eos", reused).endswith("123 of 140 prompt tokens reused")
+    assert reading(140, 123) == "reading 17 tokens · 123 remembered"
+    assert reading(1, 0) == "reading 1 token"
+
+
+def test_cards_say_what_to_do() -> None:
+    assert card("ContextTooLong", "Too long.").hint == "ctrl+n starts a new chat."
+    assert card("ModelNotFound", "No.", where="load").hint == "ctrl+r tries again · ctrl+q quits."
+    odd = card("KeyError", "'x'", where="run", expected=False, log="/tmp/log")
+    assert (odd.title, odd.body) == ("The engine broke off", "KeyError: 'x'")
+    assert odd.hint.endswith("Details: /tmp/log")
+    assert card("KeyError", "", where="ask", expected=False).body == "KeyError"
+    assert card("HelixError", "x", where="lost").title == "The engine broke and has to be loaded again"
+
+
+def test_the_loading_line() -> None:
+    assert loading(None, 0.0, 60).plain == "starting  0 ms"
+    event = Loading("target weights", 31_000_000, 50_000_000)
+    assert loading(event, 1.2, 80).plain == "target weights  ━━━━━━━━━━━━━━━━  62 %  30 MB of 48 MB  1.20 s"
+    assert "MB" not in loading(Loading("warming up", 1, 4), 1.2, 80).plain
+    assert loading(Loading("a stage without an end"), 1.2, 80).plain == "a stage without an end  1.20 s"
+    for width in range(60):
+        assert loading(event, 1.2, width).cell_length <= width
+
+
+def test_the_top_bar_says_less_when_narrow() -> None:
+    wide = top_bar.top_bar(loaded(), 312, 120).plain
+    assert wide.startswith(" helix  model-a 24.4M ⇠ model-b 3.1M   cpu · float32 ")
+    assert wide.endswith("context ━━━━━━━━━━━━ 312 / 2,048 ")
+    assert "cpu" in top_bar.top_bar(loaded(), 312, 76).plain
+    assert "24.4M" not in top_bar.top_bar(loaded(), 312, 76).plain
+    assert top_bar.top_bar(loaded(), 312, 40).plain == " helix  model-a ⇠ model-b   312 / 2,048 "
+    assert top_bar.top_bar(None, 0, 40).plain.strip() == "helix"
+    assert "⇠" not in top_bar.top_bar(loaded(draft=False), 0, 120).plain
+    assert "REPLAY of chat.jsonl" in top_bar.top_bar(None, 0, 80, replay="chat.jsonl").plain
+    assert "PAUSED of chat.jsonl" in top_bar.top_bar(None, 0, 80, replay="chat.jsonl", held=True).plain
+    for width in range(1, 130):
+        assert top_bar.top_bar(loaded(), 312, width).cell_length <= width
+
+
+@pytest.mark.parametrize(("tokens", "style"), [(100, "$accent"), (1700, "$corrected"), (2040, "$rejected")])
+def test_the_gauge_warns(tokens: int, style: str) -> None:
+    assert style in [str(span.style) for span in top_bar.gauge(2048, tokens, 100).spans]
+
+
+def test_the_helix_has_its_size_and_turns() -> None:
+    rows = lines(helix(20, 4))
+    assert len(rows) == 4 and {len(row) for row in rows} == {20}
+    assert helix(20, 4).plain != helix(20, 4, 1.0).plain
+    assert helix(0, 0).plain == ""
+
+
+def test_help_names_keys_and_shapes() -> None:
+    text = help_text([("b 0   ctrl+b", "Switch speculation off")]).plain
+    assert "b 0   ctrl+b" in text and "Switch speculation off" in text
+    for word in ("✓ cell", "✗ cell", "→ cell", "★ cell", "· cell", "■", "▣", "◆", "□"):
+        assert word in text
+
+
+def test_figures_split_memory_into_parts_that_add_up() -> None:
+    figures = Figures()
+    assert figures.split() is None
+    figures.feed(loaded())
+    figures.feed(started(blocks=pool(table=((0, 2),), length=20)))
+    assert figures.split() == Split(total=1000, target=300, draft=100, kv_used=20, kv_reserved=60, other=120, free=400)
+    figures.feed(MemoryRead(DeviceMemory(1000, 900, 500)))
+    low = figures.split()
+    assert low is not None and low.other == 0 and low.free == 900

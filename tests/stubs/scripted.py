@@ -1,0 +1,262 @@
+"""An engine without a model: the real engine's interface, replies and timings from a script, nothing random."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from engine import Event, Request
+from engine.events import (
+    Blocks,
+    Cycle,
+    DeviceMemory,
+    Drafted,
+    Emitted,
+    Failed,
+    Finished,
+    Loaded,
+    Loading,
+    MemoryRead,
+    ModelInfo,
+    Prefilled,
+    Started,
+    Usage,
+)
+
+GB = 1024**3
+STORY = (
+    "Once upon a time, in a small house at the edge of a quiet wood, there lived a fox who could not sleep. "
+    "Every night she sat on the step and counted the stars, and every night she lost her count near the chimney.\n\n"
+    "One evening a very old owl sat down beside her. “You count too fast,” said the owl. “Guess four of them at once, "
+    "and let me check your guesses.” So the fox guessed, and the owl looked, and by midnight they had counted them all."
+)
+SECOND = (
+    "The owl was never in a hurry. She looked at the four stars that the fox had named, nodded at three, and said the "
+    "name of the one that was wrong. That is all there is to it: guess together, check together, keep what is right."
+)
+PATTERN = (4, 2, 3, 4, 1, 4, 0, 3, 4, 4, 2, 4)
+"""Drafted tokens kept in each round, over and over."""
+
+
+WRONG = (" mouse", " cat", " tree", " moon")
+
+
+def words(text: str) -> list[str]:
+    """Tokens: words with their leading space, line breaks apart."""
+    return re.findall(r"\n+| ?[^\s]+|\s", text)
+
+
+def model(name: str, parameters: int, size: int) -> ModelInfo:
+    return ModelInfo(name, "llama", parameters, "float32", size, 8, 2048, "paged")
+
+
+def loaded(draft: bool = True, blocks: int = 256) -> Loaded:
+    return Loaded(
+        device="cpu",
+        device_name="a scripted machine",
+        target=model("pocket-target", 24_400_000, 98_000_000),
+        draft=model("pocket-draft", 3_100_000, 12_600_000) if draft else None,
+        context=2048,
+        block_count=blocks,
+        block_size=16,
+        kv_bytes=blocks * 600_000,
+        target_block_bytes=500_000,
+        draft_block_bytes=100_000,
+        seconds=0.4,
+        memory=DeviceMemory(2 * GB, 1 * GB, 400_000_000),
+    )
+
+
+@dataclass
+class Running:
+    request: Request
+    id: int
+    tokens: list[str]
+    depth: int
+    prompt: int
+    cached: int
+    at: int = 0
+    cycles: int = 0
+    drafted: int = 0
+    accepted: int = 0
+    started: bool = False
+    cancelled: bool = False
+    seconds: float = 0.0
+    text: str = ""
+
+
+@dataclass
+class ScriptedEngine:
+    """Give it replies; it drafts and checks them by `PATTERN`. Everything told to it is written down in `calls`."""
+
+    replies: list[str] = field(default_factory=lambda: [STORY, SECOND])
+    draft: bool = True
+    blocks: int = 256
+    cycle_seconds: float = 0.0
+    """Real time that a step takes."""
+    gate: threading.Semaphore | None = None
+    """When given, each step waits for a release: the test decides how far a reply comes."""
+    before_step: Callable[[ScriptedEngine], None] | None = None
+    """Called before each step; may raise."""
+    failing: tuple[str, str] | None = None
+    """The error class and message of the Failed event that ends the next request."""
+    calls: list[tuple[str, object]] = field(default_factory=list)
+    threads: set[str] = field(default_factory=set)
+    closed: bool = False
+
+    def __post_init__(self) -> None:
+        self.loaded = loaded(self.draft, self.blocks)
+        self.running: Running | None = None
+        self.remembered = 0
+        """Tokens of the last conversation whose KV is kept."""
+        self._next = 0
+        self._asked = 0
+        self._memory_due = True
+        self.steps = 0
+
+    @property
+    def busy(self) -> bool:
+        return self.running is not None
+
+    def submit(self, request: Request) -> int:
+        self.calls.append(("submit", request))
+        self._next += 1
+        messages = request.messages or ()
+        prompt = 4 + sum(len(words(m["content"])) + 4 for m in messages)
+        first = sum(1 for m in messages if m["role"] == "user") <= 1
+        cached = 0 if first else min(self.remembered, prompt - 1) // 16 * 16
+        reply = words(self.replies[self._asked % len(self.replies)])
+        self._asked += 1
+        if request.max_tokens is not None:
+            reply = reply[: request.max_tokens]
+        self.running = Running(request, self._next, reply, request.speculation.depth, prompt, cached)
+        return self._next
+
+    def cancel(self, request_id: int) -> None:
+        self.calls.append(("cancel", request_id))
+        if self.running is not None and self.running.id == request_id:
+            self.running.cancelled = True
+
+    def set_depth(self, depth: int, request_id: int | None = None) -> None:
+        self.calls.append(("depth", depth))
+        if self.running is not None and request_id in (None, self.running.id):
+            self.running.depth = depth
+
+    def close(self) -> None:
+        self.calls.append(("close", None))
+        self.closed = True
+
+    def step(self) -> list[Event]:
+        self.threads.add(threading.current_thread().name)
+        self.steps += 1
+        while (gate := self.gate) is not None and not gate.acquire(timeout=0.02):
+            if self.running is None or self.running.cancelled:
+                break
+        if self.cycle_seconds:
+            time.sleep(self.cycle_seconds)
+        if self.before_step is not None:
+            self.before_step(self)
+        run = self.running
+        if run is None:
+            return []
+        if self.failing is not None:
+            (error, message), self.failing, self.running = self.failing, None, None
+            return [Failed(run.id, error, message)]
+        events: list[Event] = []
+        if not run.started:
+            run.started = True
+            events.append(Started(run.id, run.prompt, run.cached, run.depth, self._pool(run)))
+            if not run.cancelled:
+                seconds = 0.002 * (run.prompt - run.cached)
+                events.append(Prefilled(run.id, run.prompt, seconds, self._pool(run)))
+        if run.cancelled:
+            return [*events, self._finish(run, "cancelled")]
+        events.append(self._cycle(run))
+        if self._memory_due:
+            events.append(MemoryRead(DeviceMemory(2 * GB, 1 * GB - 40_000_000, 440_000_000)))
+            self._memory_due = False
+        if run.at >= len(run.tokens):
+            length = run.request.max_tokens is not None and run.at >= run.request.max_tokens
+            events.append(self._finish(run, "length" if length else "eos"))
+        return events
+
+    def _cycle(self, run: Running) -> Cycle:
+        before = run.at
+        left = len(run.tokens) - run.at
+        depth = min(run.depth if self.draft else 0, max(0, left - 1))
+        kept = min(PATTERN[run.cycles % len(PATTERN)], depth)
+        drafted = tuple(
+            Drafted(run.at + i, run.tokens[run.at + i] if i < kept else WRONG[i % len(WRONG)],
+                    0.7, 0.8 if i < kept else 0.05, i < kept)
+            for i in range(depth)
+        )  # fmt: skip
+        last = "plain" if not depth else "bonus" if kept == depth else "correction"
+        emitted = tuple(
+            Emitted(run.at + i, run.tokens[run.at + i], "draft" if i < kept else last) for i in range(kept + 1)
+        )
+        run.at += kept + 1
+        run.drafted += depth
+        run.accepted += kept
+        draft_seconds, verify_seconds = 0.0008 * depth, 0.006 + 0.0004 * depth
+        seconds = draft_seconds + verify_seconds + 0.0002
+        index, run.cycles = run.cycles, run.cycles + 1
+        if index:
+            run.seconds += seconds
+        run.text += "".join(e.text for e in emitted)
+        held = -(-(run.prompt + before + depth + 1) // 16)
+        return Cycle(
+            run.id, index, run.depth, drafted, kept, emitted, draft_seconds, verify_seconds, seconds,
+            self._pool(run), held, prompt_rows=0 if index else run.prompt - run.cached,
+        )  # fmt: skip
+
+    def _pool(self, run: Running | None) -> Blocks:
+        if run is None:
+            kept = self.remembered // 16
+            return Blocks((), 0, 0, ((2, kept),) if kept else (), self.blocks - kept, self.blocks)
+        length = run.prompt + run.at
+        held = -(-length // 16)
+        return Blocks(((2, held),), length, run.cached // 16, (), self.blocks - held, self.blocks)
+
+    def _finish(self, run: Running, reason: str) -> Finished:
+        self.remembered = run.prompt + run.at
+        self.running = None
+        self._memory_due = True
+        tokens = run.at
+        after_first = sum(1 for _ in range(max(0, tokens - 1)))
+        usage = Usage(
+            prompt_tokens=run.prompt,
+            cached_tokens=run.cached,
+            completion_tokens=tokens,
+            cycles=run.cycles,
+            drafted=run.drafted,
+            accepted=run.accepted,
+            acceptance_rate=run.accepted / run.drafted if run.drafted else None,
+            mean_accepted_length=1 + run.accepted / run.cycles if run.cycles else None,
+            ttft_s=0.002 * (run.prompt - run.cached) + 0.01 if run.cycles else None,
+            decode_s=run.seconds,
+            decode_tokens_per_s=after_first / run.seconds if run.seconds else None,
+        )
+        return Finished(run.id, reason, run.text, usage, self._pool(None))  # type: ignore[arg-type]
+
+
+def loader(
+    engine: ScriptedEngine, *, wait: threading.Event | None = None, fail: list[Exception] | None = None
+) -> Callable[..., ScriptedEngine]:
+    """A stand-in for `Engine.load`: waits for the event, and raises each of `fail` once."""
+
+    def load(progress: Callable[[Event], None] | None = None, **options: object) -> ScriptedEngine:
+        engine.calls.append(("load", options))
+        if progress is not None:
+            progress(Loading("target weights", 31_000_000, 98_000_000))
+        if wait is not None:
+            while not wait.wait(0.02):
+                if progress is not None:
+                    progress(Loading("target weights", 62_000_000, 98_000_000))
+        if fail:
+            raise fail.pop(0)
+        return engine
+
+    return load

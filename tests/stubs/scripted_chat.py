@@ -1,0 +1,39 @@
+"""The app over a scripted engine, as a program for a pseudo-terminal. Arguments: `noisy` writes natively meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+
+from scripted import ScriptedEngine, loader
+
+from helix_tui.app import HelixApp
+from helix_tui.sources import LiveSource
+
+NOISE = "NOISE-ON-THE-SCREEN"
+
+
+def noise(engine: ScriptedEngine) -> None:
+    """Everything that libraries do to a terminal, from the worker thread."""
+    os.write(2, f"\x1b[5;5H{NOISE} 2\n".encode())
+    os.write(1, f"\x1b[6;6H{NOISE} 1\n".encode())
+    print(f"{NOISE} print", flush=True)
+    print(f"{NOISE} stderr", file=sys.stderr, flush=True)
+    logging.getLogger("some.library").warning("%s log", NOISE)
+    warnings.warn(f"{NOISE} warning", stacklevel=1)
+
+
+def main() -> None:
+    engine = ScriptedEngine(cycle_seconds=0.01)
+    if "noisy" in sys.argv:
+        engine.before_step = noise
+    if "endless" in sys.argv:
+        engine.replies = ["word " * 100_000]
+    HelixApp(LiveSource(loader=loader(engine))).run()
+    print("bye")
+
+
+if __name__ == "__main__":
+    main()
