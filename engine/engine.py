@@ -15,6 +15,7 @@ from typing import Any
 from . import reporting
 from .config import Depth, EngineConfig, check_depth
 from .devices import peak_memory, read_memory, synchronize
+from .drafters.base import Drafter
 from .errors import HelixError, InvalidRequest, OutOfMemory
 from .events import Cycle, Event, Failed, Finished, FinishReason, MemoryRead, Preempted
 from .intake import make_drafter, sequence_of
@@ -35,12 +36,14 @@ class Engine:
     `step` must be driven by one thread at a time (a lock sees to it); everything else may be called from any thread.
     """
 
-    def __init__(self, pair: load.Loaded, config: EngineConfig) -> None:
+    def __init__(self, pair: load.Loaded, config: EngineConfig, drafter: Drafter | None = None) -> None:
+        """`drafter` takes the place of the one that `config` names."""
         self._pair = pair
         self._config = config
-        drafter = make_drafter(pair, config)
+        drafter = drafter or make_drafter(pair, config)
         wait = partial(synchronize, pair.device)
-        costs = measure(pair.target, pair.draft, wait) if drafter else None
+        context = min(pair.context, pair.draft_context or pair.context)
+        costs = measure(pair.target, pair.draft, wait, context) if drafter else None
         self._speculator = Speculator(pair.target, drafter, pair.tokenizer, wait, costs)
         self._allocator = pair.target.allocator
         self._scheduler = Scheduler(self._allocator, config.max_running)
@@ -52,7 +55,7 @@ class Engine:
         self._next_id = 1
         self._memory_read = 0.0
         self._closed = False
-        self.loaded = reporting.loaded(pair)
+        self.loaded = reporting.loaded(pair, drafter.kind if drafter else None)
 
     @classmethod
     def load(

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 Origin = Literal["draft", "correction", "bonus", "plain"]
 FinishReason = Literal["eos", "stop", "length", "context", "cancelled", "error"]
 DraftSource = Literal["model", "ngram"]
+DrafterKind = Literal["model", "ngram", "chain"]
 Runs = tuple[tuple[int, int], ...]
 """Block numbers as (first, count) runs: consecutive blocks are the common case."""
 
@@ -150,6 +151,8 @@ class Loaded(Event):
     draft_block_bytes: int
     seconds: float
     memory: DeviceMemory
+    drafter: DrafterKind | None = None
+    """Who drafts, None when nobody does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,8 @@ class Started(Event):
     depth: int | None
     """As asked for; None when the controller chooses it anew in every cycle."""
     blocks: Blocks
+    question: str | None = None
+    """What was asked: the last message or the prompt, so that a recording can be read; None for token ids."""
 
 
 @dataclass(frozen=True, slots=True)

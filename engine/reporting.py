@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .events import Blocks, Cycle, Failed, Finished, Loaded, ModelInfo, Prefilled, Started
+from .events import Blocks, Cycle, DrafterKind, Failed, Finished, Loaded, ModelInfo, Prefilled, Started
 from .kv.blocks import BLOCK_SIZE, BlockAllocator
 from .kv.pool import runs
 from .models.load import Loaded as Pair
@@ -26,7 +26,9 @@ def blocks(sequence: Sequence, allocator: BlockAllocator) -> Blocks:
 
 def started(sequence: Sequence, allocator: BlockAllocator) -> Started:
     depth = None if sequence.depth == "auto" else sequence.depth
-    return Started(sequence.id, sequence.prompt_length, sequence.cached, depth, blocks(sequence, allocator))
+    request = sequence.request
+    question = request.messages[-1]["content"] if request.messages else request.prompt
+    return Started(sequence.id, sequence.prompt_length, sequence.cached, depth, blocks(sequence, allocator), question)
 
 
 def prefilled(sequence: Sequence, allocator: BlockAllocator) -> Prefilled:
@@ -80,7 +82,7 @@ def _model_info(name: str, model: PagedModel, context: int) -> ModelInfo:
     )
 
 
-def loaded(pair: Pair) -> Loaded:
+def loaded(pair: Pair, drafter: DrafterKind | None) -> Loaded:
     target, draft = pair.target, pair.draft
     draft_block = draft.store.block_bytes if draft else 0
     return Loaded(
@@ -96,4 +98,5 @@ def loaded(pair: Pair) -> Loaded:
         draft_block_bytes=draft_block,
         seconds=pair.seconds,
         memory=pair.memory,
+        drafter=drafter,
     )

@@ -92,32 +92,32 @@ class ReplaySource:
             self._changed.notify_all()
 
     def _work(self) -> None:
-        while True:
-            with self._changed:
-                if self._at < 0:
-                    self._at = 0
-                    note: Event | Rewound | ReplayEnded = Rewound()
-                elif self._at < len(self._steps):
-                    wait, event = self._steps[self._at]
-                    if not self._wait(wait):
-                        continue
-                    note = event
-                    self._at += 1
-                else:
-                    if self._at == len(self._steps):
-                        self._at += 1
-                        note = ReplayEnded()
-                    else:
-                        self._changed.wait_for(lambda: self._closed or self._at < 0)
-                        continue
-                if self._closed:
-                    return
+        while (note := self._next()) is not None:
             self._sink(note)
 
-    def _wait(self, seconds: float) -> bool:
-        """Wait that long, not counting pauses; False when something else is to be done first."""
+    def _next(self) -> Event | Rewound | ReplayEnded | None:
+        """Wait for what comes next; None when it is time to leave."""
+        end = len(self._steps)
+        with self._changed:
+            while not self._closed:
+                if self._at < 0:
+                    self._at = 0
+                    return Rewound()
+                if self._at < end:
+                    wait, event = self._steps[self._at]
+                    if self._due(wait):
+                        self._at += 1
+                        return event
+                elif self._at == end:
+                    self._at += 1
+                    return ReplayEnded()
+                else:
+                    self._changed.wait_for(lambda: self._closed or self._at < 0)
+        return None
+
+    def _due(self, seconds: float) -> bool:
+        """Wait that long, or as long as it is held; False when something else is to be done first."""
         place = self._at
-        moved = self._changed.wait_for(lambda: self._closed or self._paused or self._at != place, seconds)
-        if self._paused and not self._closed:
-            self._changed.wait_for(lambda: self._closed or not self._paused or self._at != place)
-        return self._closed or (not moved) or (self._at == place and not self._paused)
+        self._changed.wait_for(lambda: self._closed or self._paused or self._at != place, seconds)
+        self._changed.wait_for(lambda: self._closed or not self._paused or self._at != place)
+        return not self._closed and self._at == place

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ..events import DraftSource
+from ..events import DrafterKind, DraftSource
 from ..sequence import Sequence
 
 
@@ -35,6 +35,9 @@ class Proposal:
 
 class Drafter(Protocol):
     """Proposes tokens; keeps what it needs to know of each sequence by its id."""
+
+    @property
+    def kind(self) -> DrafterKind: ...
 
     def plan(self, sequence: Sequence) -> Plan:
         """What a proposal for this sequence would be."""

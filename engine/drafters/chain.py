@@ -7,6 +7,7 @@ from collections.abc import Sequence as Items
 import torch
 
 from ..config import MAX_DEPTH
+from ..events import DrafterKind
 from ..sequence import Sequence
 from .base import Drafter, Plan, Proposal
 from .ngram import SHORTEST, NgramIndex
@@ -19,6 +20,7 @@ class NgramDrafter:
     """Drafts by the n-gram index where that has a match, else by `model`, if there is one."""
 
     def __init__(self, device: torch.device, model: Drafter | None = None) -> None:
+        self.kind: DrafterKind = "chain" if model else "ngram"
         self._device = device
         self._model = model
         self._shortest = CHAIN_SHORTEST if model else SHORTEST

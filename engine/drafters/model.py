@@ -7,6 +7,7 @@ from collections.abc import Sequence as Items
 import torch
 from torch import Tensor
 
+from ..events import DrafterKind
 from ..kv.blocks import BlockTable
 from ..models.paged import PagedModel, Span
 from ..sampling import distribution, draw, penalise, seen_rows
@@ -16,6 +17,8 @@ from .base import Plan, Proposal
 
 class ModelDrafter:
     """Keeps one block table a sequence; tokens it has not seen yet are caught up before it proposes."""
+
+    kind: DrafterKind = "model"
 
     def __init__(self, model: PagedModel, vocab: int, context: int, chunk: int) -> None:
         self.model = model

@@ -87,21 +87,21 @@ def _bar(repository: str, progress: Progress) -> Any:
     from tqdm.auto import tqdm
 
     class Bar(tqdm):
-        _bytes = 0
-        _sizes = 0
+        _furthest = 0
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            # Disabled bars draw nothing; the counts below are ours.
+            # Disabled bars draw nothing; the count below is ours.
             kwargs["disable"] = True
             kwargs.pop("name", None)
             super().__init__(*args, **kwargs)
             self._in_bytes = kwargs.get("unit") == "B"
-            if self._in_bytes:
-                Bar._sizes += int(kwargs.get("total") or 0)
+            self._done = 0
 
         def update(self, n: float | None = 1) -> None:
-            if self._in_bytes:
-                Bar._bytes += int(n or 0)
-                progress(Loading(f"downloading {repository}", Bar._bytes, max(Bar._sizes, Bar._bytes)))
+            self._done += int(n or 0)
+            # Two bars may count the same bytes, from the network and onto the disk; `total` grows from outside.
+            if self._in_bytes and self._done > Bar._furthest:
+                Bar._furthest = self._done
+                progress(Loading(f"downloading {repository}", self._done, max(int(self.total or 0), self._done)))
 
     return Bar

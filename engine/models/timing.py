@@ -16,16 +16,20 @@ BUDGET = 0.06
 """Seconds that one row count may take, once it ran at least twice."""
 
 
-def measure(target: PagedModel, draft: PagedModel | None, wait: Callable[[], None]) -> Costs:
-    """Time a target forward of 1, 2, 4, 8 and 16 rows and a draft forward of one; pools are left as they were."""
-    verify = {rows: _forward_seconds(target, rows, wait) for rows in ROWS}
-    return Costs(verify, _forward_seconds(draft, 1, wait) if draft else 0.0)
+def measure(target: PagedModel, draft: PagedModel | None, wait: Callable[[], None], context: int) -> Costs:
+    """Time a target forward of 1, 2, 4, 8 and 16 rows and a draft forward of one; pools are left as they were.
+
+    `context` is what both models can see at most.
+    """
+    verify = {rows: _forward_seconds(target, rows, wait, context) for rows in ROWS}
+    return Costs(verify, _forward_seconds(draft, 1, wait, context) if draft else 0.0)
 
 
-def _forward_seconds(model: PagedModel, rows: int, wait: Callable[[], None]) -> float:
+def _forward_seconds(model: PagedModel, rows: int, wait: Callable[[], None], context: int) -> float:
     """The best of a few runs, the first (which may compile or allocate) not counted."""
+    rows = min(rows, context)
     table = model.table()
-    past = min(PAST, (model.allocator.available - 1) * 16 - rows)
+    past = min(PAST, (model.allocator.available - 1) * 16 - rows, context - rows)
     if past > 0:
         model.forward([Span(table, torch.zeros(past, dtype=torch.long, device=model.device), 1)])
     length, best, spent, run = table.length, float("inf"), 0.0, 0

@@ -126,7 +126,8 @@ def check_same(target: Tokenizer | None, draft: Tokenizer | None, target_vocab: 
         return
     ours, theirs = target.inner.get_vocab(), draft.inner.get_vocab()
     if ours != theirs:
-        token = next(t for t in [*ours, *theirs] if ours.get(t) != theirs.get(t))
+        different = (t for t in {**ours, **theirs} if ours.get(t) != theirs.get(t))
+        token = min(different, key=lambda t: (ours.get(t, len(ours)), t))
         raise IncompatibleDraft(
             f"The draft's tokenizer is not the target's: token {token!r} is number {theirs.get(token, 'none')} there "
             f"and {ours.get(token, 'none')} here; choose a draft from the same family."

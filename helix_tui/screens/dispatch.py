@@ -96,7 +96,10 @@ class Dispatcher:
     def _started(self, event: Started) -> None:
         if self.screen.replaying:
             self.screen.view.depth = "auto" if event.depth is None else event.depth
-            self.screen.transcript.note(f"a question of {count(event.prompt_tokens, 'token')}, not in the recording")
+            if event.question is not None:
+                self.screen.transcript.question(event.question)
+            else:
+                self.screen.transcript.note(f"a question of {count(event.prompt_tokens, 'token')}")
             self.screen.open_reply()
         if self.screen.reply is not None:
             self.screen.reply.wait(reading(event.prompt_tokens, event.cached_tokens))

@@ -24,7 +24,7 @@ class View:
     @property
     def has_draft(self) -> bool:
         """True too while nothing is loaded: nobody knows yet."""
-        return self.figures.loaded is None or self.figures.loaded.draft is not None
+        return self.figures.loaded is None or self.figures.loaded.drafter is not None
 
 
 class Panel(Widget):

@@ -63,6 +63,6 @@ def loaded(draft: bool = True, **changes: Any) -> Loaded:
         "device": "cpu", "device_name": "a machine", "target": model(300),
         "draft": model(100, "org/model-b", 3_100_000) if draft else None, "context": 2048, "block_count": 8,
         "block_size": 16, "kv_bytes": 80, "target_block_bytes": 8, "draft_block_bytes": 2, "seconds": 1.0,
-        "memory": DeviceMemory(1000, 400, 500),
+        "memory": DeviceMemory(1000, 400, 500), "drafter": "model" if draft else None,
     }  # fmt: skip
     return Loaded(**(fields | changes))

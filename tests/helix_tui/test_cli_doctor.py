@@ -20,7 +20,7 @@ def test_doctor_prints_every_section(capsys: pytest.CaptureFixture[str]) -> None
     assert "cpu" in found["devices"] and "float32" in found["devices"]["cpu"]["dtypes"]
     assert found["models"]["bundled target"]["parameters"] > found["models"]["bundled draft"]["parameters"] > 0
     assert found["would use"]["target"] == "bundled" and found["would use"]["device"]
-    assert set(found["extras"]) == {"directml", "serve", "test"}
+    assert set(found["extras"]) == {"directml", "serve", "bench", "test"}
     assert {"logs", "data", "config", "hub cache"} == set(found["folders"])
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out

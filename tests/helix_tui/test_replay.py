@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from driving import drive, foot, replies, screen_text, until
+from driving import drive, foot, questions, replies, screen_text, until
 from making import cycle, finished, loaded, started
 from scripted import STORY, ScriptedEngine
 from textual.pilot import Pilot
@@ -16,6 +18,7 @@ from textual.pilot import Pilot
 from engine import BadRecording, Recorder, Request, Speculation
 from engine.events import Loading
 from helix_tui.app import HelixApp
+from helix_tui.messages import ReplayEnded
 from helix_tui.replay import LONGEST_WAIT, ReplaySource, timeline
 
 
@@ -31,7 +34,7 @@ def recording(tmp_path: Path) -> Path:
     with Recorder(path, clock) as recorder:
         recorder.write(Loading("target", 1, 2))
         recorder.write(engine.loaded)
-        engine.submit(Request(messages=[{"role": "user", "content": "x"}], speculation=Speculation(depth=3)))
+        engine.submit(Request(messages=[{"role": "user", "content": "Tell me a story"}], speculation=Speculation(depth=3)))
         while engine.busy:
             for event in engine.step():
                 recorder.write(event)
@@ -53,6 +56,7 @@ def test_a_replay_shows_the_chat_and_takes_no_questions(recording: Path) -> None
     async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
         await until(pilot, lambda: replies(app) and not app.chat.answering)
         assert replies(app)[0].text == STORY
+        assert questions(app) == ["Tell me a story"]
         assert "acceptance" not in foot(replies(app)[0]) and "accepted" in foot(replies(app)[0])
         assert "REPLAY of chat.jsonl" in screen_text(app)
         assert app.chat.view.depth == 3
@@ -66,21 +70,57 @@ def test_a_replay_shows_the_chat_and_takes_no_questions(recording: Path) -> None
     drive(scenario, source=ReplaySource(recording, speed=1000), ready=False)
 
 
-def test_space_holds_a_replay_and_goes_on(recording: Path) -> None:
+@pytest.fixture
+def halting(tmp_path: Path) -> Path:
+    """A reply whose fifth cycle comes a minute after the fourth."""
+    path = tmp_path / "halting.jsonl"
+    times = iter([0.0, 0.1, *(0.2 + i / 100 for i in range(4)), *(60.0 + i for i in range(4))])
+    with Recorder(path, lambda: next(times)) as recorder:
+        for event in (loaded(), started(), *(cycle("ab", kept=2, index=i) for i in range(7)), finished()):
+            recorder.write(event)
+    return path
+
+
+def test_space_holds_a_replay_and_goes_on(halting: Path) -> None:
     async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
         figures = app.chat.figures
-        await until(pilot, lambda: figures.speculating.cycles >= 2)
+        await until(pilot, lambda: figures.speculating.cycles == 4)
         await pilot.press("space")
-        await pilot.pause(0.1)
-        held = figures.speculating.cycles
-        await pilot.pause(0.4)
-        assert figures.speculating.cycles == held
-        assert "PAUSED of chat.jsonl" in screen_text(app)
+        await until(pilot, lambda: "PAUSED of halting.jsonl" in screen_text(app))
+        assert figures.speculating.cycles == 4
         await pilot.press("space")
-        await until(pilot, lambda: figures.speculating.cycles > held)
-        assert "REPLAY of chat.jsonl" in screen_text(app)
+        await until(pilot, lambda: figures.speculating.cycles == 5)
+        await until(pilot, lambda: "REPLAY of halting.jsonl" in screen_text(app))
 
-    drive(scenario, source=ReplaySource(recording, speed=2), ready=False)
+    drive(scenario, source=ReplaySource(halting), ready=False)
+
+
+def test_nothing_comes_while_a_replay_is_held(recording: Path) -> None:
+    notes: list[object] = []
+    source = ReplaySource(recording, speed=10)
+    source.toggle_pause()
+    source.start(lambda note: notes.append(note) is None)
+    time.sleep(0.3)
+    assert notes == []
+    source.toggle_pause()
+    wait(lambda: notes)
+    source.close()
+
+
+def test_a_replay_that_has_ended_can_be_closed(recording: Path) -> None:
+    notes: list[object] = []
+    source = ReplaySource(recording, speed=1000)
+    source.start(lambda note: notes.append(note) is None)
+    wait(lambda: notes and isinstance(notes[-1], ReplayEnded))
+    source.close()
+    wait(lambda: not source.alive)
+
+
+def wait(condition: Callable[[], object]) -> None:
+    give_up = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < give_up, "waited in vain"
+        time.sleep(0.01)
 
 
 def test_r_plays_it_again(recording: Path) -> None:
@@ -92,30 +132,29 @@ def test_r_plays_it_again(recording: Path) -> None:
         await until(pilot, lambda: "end of the recording" in screen_text(app))
         assert [r.text for r in replies(app)] == [STORY]
 
-    drive(scenario, source=ReplaySource(recording, speed=200), ready=False)
+    drive(scenario, source=ReplaySource(recording, speed=1000), ready=False)
 
 
-def test_r_restarts_a_held_replay_in_mid_reply(recording: Path) -> None:
+def test_r_restarts_a_held_replay_in_mid_reply(halting: Path) -> None:
     async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
         figures = app.chat.figures
-        await until(pilot, lambda: figures.speculating.cycles >= 3)
+        await until(pilot, lambda: figures.speculating.cycles == 4)
         first = replies(app)[0]
         await pilot.press("space", "r")
-        await until(pilot, lambda: first not in replies(app) and figures.speculating.cycles >= 1)
-        await pilot.press("space")
-        assert len(replies(app)) == 1
-        assert STORY.startswith(replies(app)[0].text)
+        await until(pilot, lambda: first not in replies(app) and figures.speculating.cycles == 4)
+        assert [r.text for r in replies(app)] == ["abz" * 4]
+        assert not app.chat.view.held
 
-    drive(scenario, source=ReplaySource(recording, speed=0.7), ready=False)
+    drive(scenario, source=ReplaySource(halting), ready=False)
 
 
-def test_quitting_a_replay_stops_its_thread(recording: Path) -> None:
+def test_quitting_a_replay_stops_its_thread(halting: Path) -> None:
     async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
         await until(pilot, lambda: replies(app))
         await pilot.press("q")
         await until(pilot, lambda: not app.is_running)
 
-    app = drive(scenario, source=ReplaySource(recording, speed=0.5), ready=False)
+    app = drive(scenario, source=ReplaySource(halting), ready=False)
     assert not app.source.alive
 
 

@@ -67,6 +67,7 @@ def loaded(draft: bool = True, blocks: int = 256) -> Loaded:
         draft_block_bytes=100_000,
         seconds=0.4,
         memory=DeviceMemory(2 * GB, 1 * GB, 400_000_000),
+        drafter="model" if draft else None,
     )
 
 
@@ -168,7 +169,8 @@ class ScriptedEngine:
         events: list[Event] = []
         if not run.started:
             run.started = True
-            events.append(Started(run.id, run.prompt, run.cached, run.depth, self._pool(run)))
+            asked = run.request.messages[-1]["content"] if run.request.messages else None
+            events.append(Started(run.id, run.prompt, run.cached, run.depth, self._pool(run), asked))
             if not run.cancelled:
                 seconds = 0.002 * (run.prompt - run.cached)
                 events.append(Prefilled(run.id, run.prompt, seconds, self._pool(run)))
