@@ -78,6 +78,7 @@ def chat(
     draft: options.Draft = "auto",
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
+    drafter: options.Drafter = "model",
     depth: options.Depth = None,
     baseline: options.Baseline = False,
     temperature: options.Temperature = None,
@@ -105,7 +106,7 @@ def chat(
     from .app import HelixApp
     from .sources import LiveSource
 
-    source = LiveSource(choices.target, choices.draft, choices.device, choices.dtype)
+    source = LiveSource(choices.target, choices.draft, choices.device, choices.dtype, drafter=choices.drafter)
     _run(
         HelixApp(
             source,
@@ -127,6 +128,7 @@ def ask(
     draft: options.Draft = "auto",
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
+    drafter: options.Drafter = "model",
     depth: options.Depth = None,
     baseline: options.Baseline = False,
     temperature: options.Temperature = None,
@@ -151,7 +153,7 @@ def ask(
     question = asking.read_question() if prompt in (None, "-") else str(prompt)
     messages = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": question})
-    load = {n: getattr(choices, n) for n in ("target", "draft", "device", "dtype")}
+    load = {n: getattr(choices, n) for n in ("target", "draft", "device", "dtype", "drafter")}
     with _reader_may_leave():
         return asking.ask(replace(choices.request, messages=messages), load, as_json=as_json, events=events)
     return 0

@@ -25,7 +25,7 @@ from engine import EngineConfig
 from .quiet import hush_libraries, log_path
 
 PACKAGES = ("helix-chat", "torch", "transformers", "tokenizers", "huggingface-hub", "textual", "rich", "numpy")
-EXTRAS = {"directml": "torch-directml", "serve": "fastapi", "test": "pytest"}
+EXTRAS = {"directml": "torch-directml", "serve": "fastapi", "bench": "llama-cpp-python", "test": "pytest"}
 """One package that each extra brings."""
 
 Section = dict[str, Any]

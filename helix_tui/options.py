@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from engine import MAX_DEPTH, Request, Sampling, Speculation
+from engine import MAX_DEPTH, EngineConfig, Request, Sampling, Speculation
 
 Target = Annotated[str, typer.Option(help='The model: "bundled", a folder, or a name on the Hugging Face hub.')]
 Draft = Annotated[str, typer.Option(help='The small model that drafts: as --target, or "auto", or "none".')]
 Device = Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda, cuda:1, mps, xpu or directml.")]
-Dtype = Annotated[str, typer.Option(help="Of the weights: auto, float32, bfloat16 or float16.")]
+Dtype = Annotated[str, typer.Option(help="Of the weights: auto, float32, bfloat16, float16 or int8.")]
+Drafter = Annotated[str, typer.Option(help="Who drafts: model, ngram, chain (n-grams before the model) or auto.")]
 Depth = Annotated[str | None, typer.Option(help="Tokens to draft in a cycle, 4 unless told; 0 is baseline; or auto.")]
 Baseline = Annotated[bool, typer.Option("--baseline", help="Plain decoding, the same as --depth 0.")]
 Temperature = Annotated[float | None, typer.Option(help="How freely tokens are drawn; 0, unless told: greedily.")]
@@ -33,6 +34,7 @@ class Choices:
     draft: str | None
     device: str
     dtype: str | None
+    drafter: str
     request: Request
     """Its only message is a stand-in for the question."""
 
@@ -52,7 +54,8 @@ def choose(ctx: typer.Context, given: dict[str, Any]) -> Choices:
     )
     draft = None if given["draft"].lower() == "none" else given["draft"]
     dtype = None if given["dtype"].lower() == "auto" else given["dtype"]
-    return Choices(given["target"], draft, given["device"], dtype, request)
+    drafter = EngineConfig(drafter=given["drafter"].lower()).drafter
+    return Choices(given["target"], draft, given["device"], dtype, drafter, request)
 
 
 def _depth(ctx: typer.Context, text: str | None) -> Any:

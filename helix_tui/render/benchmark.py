@@ -16,6 +16,7 @@ from .units import size
 
 WIDE = 110
 """Columns from which both ends of every figure are shown, not only those of the ratio."""
+SHORT = {"tokens/s": "tok/s"}
 CLEAR = 0.02
 """A ratio this close to 1 is neither won nor lost."""
 
@@ -66,7 +67,7 @@ def _table(result: Result, width: int) -> Table:
     for row in rows:
         cells = [_name(row), _figure(row.ours, row.unit, ends=wide or not compared)]
         if compared:
-            cells += [_figure(row.theirs, row.unit, ends=wide), _ratio(row.ratio)]
+            cells += [_figure(row.theirs, row.unit, ends=wide), _ratio(row.ratio, "" if wide else "\n")]
         if promised:
             cells.append(Text("" if row.expected is None else f"{row.expected:.2f}x", "dim"))
         table.add_row(*cells)
@@ -83,21 +84,21 @@ def _name(row: Row) -> Text:
 def _figure(spread: Spread | None, unit: str, *, ends: bool) -> Text:
     if spread is None:
         return Text("")
-    text = Text(f"{_number(spread.median)} {unit}".rstrip())
+    text = Text(f"{_number(spread.median)} {SHORT.get(unit, unit)}".rstrip())
     if ends and spread.low != spread.high:
         text.append(f" ({_number(spread.low)}–{_number(spread.high)})", "dim")
     return text
 
 
-def _ratio(spread: Spread | None) -> Text:
-    """With a sign, since colour alone is not enough."""
+def _ratio(spread: Spread | None, gap: str) -> Text:
+    """With a sign, since colour alone is not enough; `gap` parts it from its ends."""
     if spread is None:
         return Text("")
     won, lost = spread.median > 1 + CLEAR, spread.median < 1 - CLEAR
     sign, style = ("▲", "bold green") if won else ("▼", "bold red") if lost else ("=", "bold")
     text = Text(f"{sign} {spread.median:.2f}x", style)
     if spread.low != spread.high:
-        text.append(f" ({spread.low:.2f}–{spread.high:.2f})", "dim not bold")
+        text.append(f"{gap or ' '}({spread.low:.2f}–{spread.high:.2f})", "dim not bold")
     return text
 
 

@@ -128,7 +128,7 @@ def test_only_the_reply_goes_to_stdout(capsys: pytest.CaptureFixture[str], scrip
     assert main(["ask", "Why is the sky blue?"]) == 0
     out, err = capsys.readouterr()
     assert out == "The sky is blue.\n" and err == ""
-    assert script.loads == [{"target": "bundled", "draft": "auto", "device": "auto", "dtype": None}]
+    assert script.loads == [{"target": "bundled", "draft": "auto", "device": "auto", "dtype": None, "drafter": "model"}]
     (request,) = script.requests
     assert request.messages == [{"role": "user", "content": "Why is the sky blue?"}]
     assert request.sampling.greedy and request.speculation.depth == 4 and request.seed is not None
@@ -137,11 +137,13 @@ def test_only_the_reply_goes_to_stdout(capsys: pytest.CaptureFixture[str], scrip
 
 def test_every_option_reaches_the_engine(script: type[Script]) -> None:
     line = (
-        "ask Hello --target there --draft none --device cuda:1 --dtype bfloat16 --depth 3 --temperature 0.8 "
+        "ask Hello --target there --draft none --device cuda:1 --dtype bfloat16 --drafter chain --depth 3 --temperature 0.8 "
         "--top-p 0.9 --top-k 40 --min-p 0.05 --repetition-penalty 1.1 --seed 5 --max-tokens 20 --system Short."
     )
     assert main(line.split()) == 0
-    assert script.loads == [{"target": "there", "draft": None, "device": "cuda:1", "dtype": "bfloat16"}]
+    assert script.loads == [
+        {"target": "there", "draft": None, "device": "cuda:1", "dtype": "bfloat16", "drafter": "chain"}
+    ]
     (request,) = script.requests
     assert request.messages == [
         {"role": "system", "content": "Short."},

@@ -53,7 +53,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> type[FakeApp]:
 
     module, sources = ModuleType("helix_tui.app"), ModuleType("helix_tui.sources")
     module.HelixApp = Fresh  # type: ignore[attr-defined]
-    sources.LiveSource = lambda *args: ("live", *args)  # type: ignore[attr-defined]
+    sources.LiveSource = lambda *args, **more: ("live", *args, more)  # type: ignore[attr-defined]
     sources.ReplaySource = lambda *args, **options: ("replay", *args, options)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "helix_tui.app", module)
     monkeypatch.setitem(sys.modules, "helix_tui.sources", sources)
@@ -79,7 +79,7 @@ def recording(path: Path) -> Path:
 def test_no_command_opens_the_app(app: type[FakeApp]) -> None:
     assert run() == (0, "")
     (made,) = app.made
-    assert made.ran and made.source == ("live", "bundled", "auto", "auto", None)
+    assert made.ran and made.source == ("live", "bundled", "auto", "auto", None, {"drafter": "model"})
     assert made.options == {
         "depth": 4,
         "sampling": Sampling(),
@@ -93,12 +93,12 @@ def test_no_command_opens_the_app(app: type[FakeApp]) -> None:
 def test_options_reach_the_app(app: type[FakeApp], tmp_path: Path) -> None:
     file = tmp_path / "chat.jsonl"
     line = (
-        "--target there --draft NONE --device cpu --dtype float32 --baseline --temperature 0.7 --top-p 0.9 --top-k 5 "
+        "--target there --draft NONE --device cpu --dtype float32 --drafter NGRAM --baseline --temperature 0.7 --top-p 0.9 --top-k 5 "
         "--min-p 0.1 --repetition-penalty 1.2 --seed 3 --max-tokens 9 --system Kind. --record"
     )
     assert run(*line.split(), str(file)) == (0, "")
     (made,) = app.made
-    assert made.source == ("live", "there", None, "cpu", "float32")
+    assert made.source == ("live", "there", None, "cpu", "float32", {"drafter": "ngram"})
     assert made.options == {
         "depth": 0,
         "sampling": Sampling(0.7, 5, 0.9, 0.1, 1.2),

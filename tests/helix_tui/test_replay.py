@@ -34,7 +34,9 @@ def recording(tmp_path: Path) -> Path:
     with Recorder(path, clock) as recorder:
         recorder.write(Loading("target", 1, 2))
         recorder.write(engine.loaded)
-        engine.submit(Request(messages=[{"role": "user", "content": "Tell me a story"}], speculation=Speculation(depth=3)))
+        engine.submit(
+            Request(messages=[{"role": "user", "content": "Tell me a story"}], speculation=Speculation(depth=3))
+        )
         while engine.busy:
             for event in engine.step():
                 recorder.write(event)
