@@ -117,8 +117,11 @@ class Engine:
                 sequence.depth = depth
 
     def stream(self, request: Request) -> Iterator[Event]:
-        """The events of one request, to its Finished or Failed. Closing the iterator cancels the request."""
-        yield from self._follow([self._sequence(request)])
+        """The events of one request, to its Finished or Failed. Closing the iterator cancels the request.
+
+        Raises InvalidRequest or ContextTooLong at once.
+        """
+        return self._follow([self._sequence(request)])
 
     def generate(self, request: Request) -> Completion:
         """The whole reply. Raises the HelixError that the request failed with."""

@@ -40,7 +40,8 @@ class Emitted:
     """One token of the reply.
 
     `text` is what became showable with it: it may be empty (half a character, or a possible start of a stop
-    string) or carry what earlier tokens held back. The texts of a request, in order, are the reply.
+    string) or carry what earlier tokens held back. The texts of a request, in order, are the reply; only after a cancel
+    may `Finished.text` end with more: what was held back then.
     """
 
     id: int
@@ -185,9 +186,9 @@ class Prefilled(Event):
 class Cycle(Event):
     """One draft-verify-accept round of one sequence, or one plain token at depth 0.
 
-    `depth` is what was asked for; `drafted` may be shorter (end of context, no draft). `blocks.table` is after
-    rollback; `peak_blocks` is how many blocks the sequence held while the drafted tokens were in flight.
-    In a batch the seconds are those of the whole step.
+    `depth` is what the cycle aimed at, within the room there was; `drafted` may be shorter still (a full draft pool).
+    `blocks.table` is after rollback; `peak_blocks` is how many blocks the sequence held while the drafted tokens were
+    in flight. In a batch the seconds are those of the whole step.
     """
 
     kind: ClassVar[str] = "cycle"

@@ -32,7 +32,8 @@ class Request:
     stop: Sequence[str] = ()
     """The reply ends before the first of these; they are never part of the text."""
     seed: int | None = None
-    """Of the random generator; None draws one."""
+    """Of the random generator; None draws one. The same seed gives the same text again with the same settings; with
+    depth "auto", which follows the clock, only at temperature 0."""
 
     def __post_init__(self) -> None:
         given = [n for n in ("messages", "prompt", "prompt_ids") if getattr(self, n) is not None]

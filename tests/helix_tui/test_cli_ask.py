@@ -137,8 +137,9 @@ def test_only_the_reply_goes_to_stdout(capsys: pytest.CaptureFixture[str], scrip
 
 def test_every_option_reaches_the_engine(script: type[Script]) -> None:
     line = (
-        "ask Hello --target there --draft none --device cuda:1 --dtype bfloat16 --drafter chain --depth 3 --temperature 0.8 "
-        "--top-p 0.9 --top-k 40 --min-p 0.05 --repetition-penalty 1.1 --seed 5 --max-tokens 20 --system Short."
+        "ask Hello --target there --draft none --device cuda:1 --dtype bfloat16 --drafter chain --depth 3 "
+        "--temperature 0.8 --top-p 0.9 --top-k 40 --min-p 0.05 --repetition-penalty 1.1 --seed 5 "
+        "--max-tokens 20 --system Short."
     )
     assert main(line.split()) == 0
     assert script.loads == [

@@ -93,8 +93,8 @@ def test_no_command_opens_the_app(app: type[FakeApp]) -> None:
 def test_options_reach_the_app(app: type[FakeApp], tmp_path: Path) -> None:
     file = tmp_path / "chat.jsonl"
     line = (
-        "--target there --draft NONE --device cpu --dtype float32 --drafter NGRAM --baseline --temperature 0.7 --top-p 0.9 --top-k 5 "
-        "--min-p 0.1 --repetition-penalty 1.2 --seed 3 --max-tokens 9 --system Kind. --record"
+        "--target there --draft NONE --device cpu --dtype float32 --drafter NGRAM --baseline --temperature 0.7 "
+        "--top-p 0.9 --top-k 5 --min-p 0.1 --repetition-penalty 1.2 --seed 3 --max-tokens 9 --system Kind. --record"
     )
     assert run(*line.split(), str(file)) == (0, "")
     (made,) = app.made
