@@ -7,6 +7,7 @@ from collections.abc import Sequence as Items
 import torch
 from torch import Tensor
 
+from ..config import MAX_DEPTH
 from ..events import DrafterKind
 from ..kv.blocks import BlockTable
 from ..models.paged import PagedModel, Span
@@ -29,18 +30,19 @@ class ModelDrafter:
 
     def plan(self, sequence: Sequence) -> Plan:
         """The tokens it must read have to fit its context and its pool."""
-        room = self._context - len(sequence.tokens) + 1
+        room = min(self._context - len(sequence.tokens) + 1, MAX_DEPTH)
         table = self._table(sequence)
         wanted = len(sequence.tokens) - table.length
         while room > 0 and table.missing(wanted + room - 1) > self.model.allocator.available:
-            room = min(room - 1, 1 if wanted > self._chunk else room // 2)
+            room -= 1
         return Plan("model", max(0, room))
 
     def advance(self, sequence: Sequence) -> None:
         """Read one chunk of what is to be caught up, if there is more than a chunk."""
         table = self._table(sequence)
         if len(sequence.tokens) - table.length > self._chunk:
-            self._forward([(sequence, table, sequence.tokens[table.length : table.length + self._chunk])])
+            chunk = self._ids(sequence.tokens[table.length : table.length + self._chunk])
+            self.model.forward([Span(table, chunk, 1)])
 
     def propose(self, sequences: Items[Sequence], depths: Items[int]) -> list[Proposal]:
         """Draft `depths[i]` >= 1 tokens for each sequence, one forward a token for all of them together."""
@@ -108,9 +110,6 @@ class ModelDrafter:
         if extra <= 0:
             return logits[:, : self._vocab]
         return torch.nn.functional.pad(logits, (0, extra), value=float("-inf"))
-
-    def _forward(self, parts: list[tuple[Sequence, BlockTable, list[int]]]) -> None:
-        self.model.forward([Span(table, self._ids(tokens), 1) for _, table, tokens in parts])
 
     def _ids(self, tokens: list[int]) -> Tensor:
         """Ids that only the target's wider output layer has are read as the draft's last: a guess may be anything."""
