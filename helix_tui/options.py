@@ -14,7 +14,7 @@ Draft = Annotated[str, typer.Option(help='The small model that drafts: as --targ
 Device = Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda, cuda:1, mps, xpu or directml.")]
 Dtype = Annotated[str, typer.Option(help="Of the weights: auto, float32, bfloat16, float16 or int8.")]
 Drafter = Annotated[str, typer.Option(help="Who drafts: model, ngram, chain (n-grams before the model) or auto.")]
-Depth = Annotated[str | None, typer.Option(help="Tokens to draft in a cycle, 4 unless told; 0 is baseline; or auto.")]
+Depth = Annotated[str | None, typer.Option(help="Tokens to draft in a cycle; 0 is baseline; auto, unless told.")]
 Baseline = Annotated[bool, typer.Option("--baseline", help="Plain decoding, the same as --depth 0.")]
 Temperature = Annotated[float | None, typer.Option(help="How freely tokens are drawn; 0, unless told: greedily.")]
 TopP = Annotated[float | None, typer.Option(help="Keep the likeliest tokens of this total probability.")]
@@ -44,11 +44,14 @@ def choose(ctx: typer.Context, given: dict[str, Any]) -> Choices:
     if given["baseline"] and given["depth"] not in (None, "0"):
         ctx.fail("--baseline is depth 0; give either --baseline or --depth.")
     depth = 0 if given["baseline"] else _depth(ctx, given["depth"])
+    if depth is None:
+        # What is drawn depends on the depth, and auto follows the clock: a given seed must give its text again.
+        depth = 4 if given["seed"] is not None and given["temperature"] else "auto"
     names = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
     request = Request(
         messages=[{"role": "user", "content": "?"}],
         sampling=Sampling(**{n: given[n] for n in names if given[n] is not None}),
-        speculation=Speculation() if depth is None else Speculation(depth=depth),
+        speculation=Speculation(depth=depth),
         max_tokens=given["max_tokens"],
         seed=given["seed"],
     )

@@ -131,7 +131,7 @@ def test_only_the_reply_goes_to_stdout(capsys: pytest.CaptureFixture[str], scrip
     assert script.loads == [{"target": "bundled", "draft": "auto", "device": "auto", "dtype": None, "drafter": "model"}]
     (request,) = script.requests
     assert request.messages == [{"role": "user", "content": "Why is the sky blue?"}]
-    assert request.sampling.greedy and request.speculation.depth == 4 and request.seed is not None
+    assert request.sampling.greedy and request.speculation.depth == "auto" and request.seed is not None
     assert script.closed == 1
 
 
@@ -156,7 +156,14 @@ def test_every_option_reaches_the_engine(script: type[Script]) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "depth"),
-    [(["--baseline"], 0), (["--baseline", "--depth", "0"], 0), (["--depth", "16"], 16), (["--depth", "AUTO"], "auto")],
+    [
+        (["--seed", "1", "--temperature", "1"], 4),
+        (["--seed", "1"], "auto"),
+        (["--baseline"], 0),
+        (["--baseline", "--depth", "0"], 0),
+        (["--depth", "16"], 16),
+        (["--depth", "AUTO"], "auto"),
+    ],
 )
 def test_a_depth_is_a_number_or_auto(script: type[Script], arguments: list[str], depth: int | str) -> None:
     assert main(["ask", "Hello", *arguments]) == 0
@@ -188,7 +195,7 @@ def test_json_is_one_object_with_the_settings(capsys: pytest.CaptureFixture[str]
     assert found["finish_reason"] == "eos" and found["usage"]["completion_tokens"] == 4
     settings = found["settings"]
     assert settings["target"] == settings["draft"] == "bundled"
-    assert (settings["device"], settings["dtype"], settings["depth"]) == ("cpu", "float32", 4)
+    assert (settings["device"], settings["dtype"], settings["depth"]) == ("cpu", "float32", "auto")
     assert settings["temperature"] == 0.5 and settings["system"] == "Short."
     # A seed that was drawn is told, so that the reply can be had again.
     assert settings["seed"] == script.requests[0].seed

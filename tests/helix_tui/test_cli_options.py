@@ -81,7 +81,7 @@ def test_no_command_opens_the_app(app: type[FakeApp]) -> None:
     (made,) = app.made
     assert made.ran and made.source == ("live", "bundled", "auto", "auto", None, {"drafter": "model"})
     assert made.options == {
-        "depth": 4,
+        "depth": "auto",
         "sampling": Sampling(),
         "max_tokens": None,
         "system": None,
