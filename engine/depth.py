@@ -26,7 +26,7 @@ FIRST_GUESS = 0.7
 """Acceptance before anything is known."""
 PROBE_EVERY = 24
 PROBE_MOST = 192
-"""Plain cycles between two tries of drafting again: doubled after each. A new text begins with a try."""
+"""Plain cycles between two tries of drafting again: doubled after each try that did not pay."""
 MARGIN = 1.03
 """Drafting must promise this much over plain decoding: below it lies the noise of the measurement."""
 
@@ -88,11 +88,11 @@ class Acceptance:
             self._kept[i] = self._kept[i] * self._decay + (i < accepted)
 
     def rates(self) -> list[float]:
-        """By position. One that was not tried is to the one before it as in `start`, or without that equal to it."""
-        usual = self._start.rates() if self._start else [FIRST_GUESS] * MAX_DEPTH
+        """By position. With nothing to start from, an untried position is like the one before it."""
+        guesses = self._start.rates() if self._start else None
         rates: list[float] = []
         for i, (tried, kept) in enumerate(zip(self._tried, self._kept, strict=True)):
-            guess = min(1.0, rates[-1] * usual[i] / usual[i - 1]) if i else usual[0]
+            guess = guesses[i] if guesses else rates[-1] if rates else FIRST_GUESS
             rates.append((kept + PRIOR_WEIGHT * guess) / (tried + PRIOR_WEIGHT))
         return rates
 
@@ -123,10 +123,8 @@ class DepthController:
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
         self._acceptance = Acceptance(DECAY, pace.acceptance)
-        self._plain = PROBE_EVERY
+        self._plain = 0
         self._wait = PROBE_EVERY
-        self._probe = 0
-        """Depth of the try that runs; 0 while none does."""
 
     def choose(self, limit: int) -> Choice:
         """The depth, up to `limit`, that promises most tokens a second."""
@@ -138,17 +136,14 @@ class DepthController:
         best = max(range(1, len(speeds)), key=speeds.__getitem__)
         gain = speeds[best] / speeds[0]
         if gain >= MARGIN:
-            self._plain, self._wait, self._probe = 0, PROBE_EVERY, 0
+            self._plain, self._wait = 0, PROBE_EVERY
             return Choice(best, f"{tokens[best]:.1f} tokens a cycle, {gain:.2f}x plain expected")
         self._plain += 1
         if self._plain > self._wait:
-            self._plain, self._wait, self._probe = 0, min(self._wait * 2, PROBE_MOST), 1
-        if self._probe:
-            return Choice(min(self._probe, limit), "trying whether drafting pays")
+            self._plain, self._wait = 0, min(self._wait * 2, PROBE_MOST)
+            return Choice(1, "trying again whether drafting pays")
         return Choice(0, f"drafting would give {gain:.2f}x of plain speed")
 
     def observe(self, depth: int, accepted: int) -> None:
-        # A try that was kept whole is followed by one twice as deep: easy text is noticed within a few cycles.
-        self._probe = 2 * self._probe if self._probe and accepted == depth else 0
         self._acceptance.observe(depth, accepted)
         self._pace.acceptance.observe(depth, accepted)
