@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -24,7 +27,7 @@ def run(settings: Settings, json: Path | None = None, console: Console | None = 
     hush_libraries()
     console = console or Console()
     width = max(console.width, NARROWEST)
-    with warnings.catch_warnings(), _bar(console) as progress:
+    with warnings.catch_warnings(), _ending_like_ctrl_c(), _bar(console) as progress:
         warnings.simplefilter("ignore")
         bar = Watch(progress, len(settings.chosen))
         with Bench(settings, bar.see) as bench:
@@ -41,6 +44,16 @@ def run(settings: Settings, json: Path | None = None, console: Console | None = 
     if not report.complete:
         console.print("Interrupted: the rows above are those that were finished.", style="yellow")
     return 0 if report.complete else 130
+
+
+@contextlib.contextmanager
+def _ending_like_ctrl_c() -> Iterator[None]:
+    """A polite kill must not leave gigabytes of random weights behind."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Watch:

@@ -43,7 +43,7 @@ def choose(ctx: typer.Context, given: dict[str, Any]) -> Choices:
     """Check every setting, with a stand-in for a question that is not known yet."""
     if given["baseline"] and given["depth"] not in (None, "0"):
         ctx.fail("--baseline is depth 0; give either --baseline or --depth.")
-    depth = 0 if given["baseline"] else _depth(ctx, given["depth"])
+    depth: Any = 0 if given["baseline"] else _depth(ctx, given["depth"])
     if depth is None:
         # What is drawn depends on the depth, and auto follows the clock: a given seed must give its text again.
         depth = 4 if given["seed"] is not None and given["temperature"] else "auto"

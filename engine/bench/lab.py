@@ -173,10 +173,12 @@ class Lab:
         return locate(target, "target", tell), None if draft is None else locate(draft, "draft", tell)
 
     def _dtype(self) -> str | None:
-        """A shape runs in int8 where that pays, its draft too, however small."""
+        """A large shape runs in int8 wherever the CPU has it, its draft too.
+
+        Whether that pays is measured at load, and a busy moment must not change what a benchmark is about.
+        """
         wanted = self.settings.dtype
         large = self.shape is not None and self.shape.dtype != torch.float32
         if wanted is not None or not large or pick_device(self.settings.device).kind != "cpu":
             return wanted
-        support = int8_support()
-        return "int8" if support and support.pays else None
+        return "int8" if int8_support() else None
