@@ -258,7 +258,11 @@ def _check_writable(path: Path) -> None:
 
 def _run(application: Any) -> None:
     application.run()
-    raise typer.Exit(application.return_code or 0)
+    code = application.return_code or 0
+    if getattr(application.source, "alive", False):
+        # A worker in the middle of a load cannot be interrupted; the interpreter's own end would abort in it.
+        os._exit(code)
+    raise typer.Exit(code)
 
 
 def _complain(sentence: str, code: int) -> int:

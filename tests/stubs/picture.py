@@ -32,6 +32,8 @@ async def draw(file: Path) -> None:
         await pilot.pause(0.5)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(app.export_screenshot(title="helix-chat"), encoding="utf-8")
+        await app.action_quit()
+        await until(pilot, lambda: not app.source.alive, "for the worker")
 
 
 if __name__ == "__main__":
