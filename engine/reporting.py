@@ -25,7 +25,8 @@ def blocks(sequence: Sequence, allocator: BlockAllocator) -> Blocks:
 
 
 def started(sequence: Sequence, allocator: BlockAllocator) -> Started:
-    depth = None if sequence.depth == "auto" else sequence.depth
+    asked = sequence.depth
+    depth = None if asked == "auto" else asked
     request = sequence.request
     question = request.messages[-1]["content"] if request.messages else request.prompt
     return Started(sequence.id, sequence.prompt_length, sequence.cached, depth, blocks(sequence, allocator), question)

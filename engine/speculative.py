@@ -99,15 +99,16 @@ class Speculator:
     def depth(self, sequence: Sequence) -> Depth:
         """How deep this cycle may go: nothing past the context or max_tokens is worth it, nor what has no room."""
         limit = sequence.room - 1
-        if sequence.depth != "auto":
-            limit = min(limit, sequence.depth)
+        asked = sequence.depth  # Read once: another thread may change it at any time.
+        if asked != "auto":
+            limit = min(limit, asked)
         if self.drafter is None or limit <= 0:
             return Depth(0)
         plan = self.drafter.plan(sequence)
         limit = min(limit, plan.limit)
         while limit > 0 and sequence.table.missing(sequence.pending + limit) > self.target.allocator.available:
             limit -= 1
-        if sequence.depth != "auto" or self._costs is None:
+        if asked != "auto" or self._costs is None:
             return Depth(limit, plan.source)
         choice = self._controller(sequence, plan.source).choose(limit)
         return Depth(choice.depth, plan.source, choice.reason)

@@ -95,7 +95,7 @@ def load_pair(
         draft=draft_model,
         tokenizer=tokenizer,
         target_name=str(target),
-        draft_name=None if draft is None else "bundled draft" if draft == "bundled" else str(draft),
+        draft_name=None if draft is None else str(draft),
         device=picked,
         context=context,
         draft_context=_context(small.model) if small else 0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual.content import Content
 
 from engine.events import Loaded, ModelInfo
@@ -38,7 +40,9 @@ def models(loaded: Loaded, detail: int) -> Content:
     """The pair; with `detail` 1 also the device, with 2 sizes and dtype too."""
     parts: list[str | tuple[str, str]] = [(_name(loaded.target, detail), "$foreground")]
     if loaded.draft is not None:
-        parts += [(" ⇠ ", "$faint"), (_name(loaded.draft, detail), "$muted")]
+        # The bundled pair has one name.
+        draft = replace(loaded.draft, name="draft") if loaded.draft.name == loaded.target.name else loaded.draft
+        parts += [(" ⇠ ", "$faint"), (_name(draft, detail), "$muted")]
     if detail:
         place = loaded.device if detail < 2 else f"{loaded.device} · {loaded.target.dtype}"
         parts.append((f"   {place}", "$muted"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from making import cycle, finished, loaded, pool, started
 from textual.content import Content
@@ -327,6 +329,13 @@ def test_the_loading_line() -> None:
     assert loading(Loading("a stage without an end"), 1.2, 80).plain == "a stage without an end  1.20 s"
     for width in range(60):
         assert loading(event, 1.2, width).cell_length <= width
+
+
+def test_a_pair_of_one_name_is_told_apart() -> None:
+    event = loaded(draft=True)
+    assert event.draft is not None
+    twins = replace(event, target=replace(event.target, name="bundled"), draft=replace(event.draft, name="bundled"))
+    assert "bundled 24.4M ⇠ draft 3.1M" in top_bar.top_bar(twins, 312, 120).plain
 
 
 def test_the_top_bar_says_less_when_narrow() -> None:
