@@ -45,6 +45,9 @@ COMMANDS = (
     Command("chat.new", "new_chat", "New", "Start a new chat", "n", "ctrl+n", when="live"),
     Command("view.origins", "origins", "Origins", "Colour each token by where it came from", "c", "ctrl+l",
             footer=False),
+    Command("turn.previous", "select(-1)", "Previous", "Choose the message before", "k",
+            footer=False),
+    Command("turn.next", "select(1)", "Next", "Choose the message after", "j", footer=False),
     Command("app.help", "help", "Help", "What the keys, colours and shapes mean", "question_mark", "f1", "?"),
     Command("app.quit", "app.quit", "Quit", "Quit Helix", "q", "ctrl+q"),
 )  # fmt: skip

@@ -17,13 +17,13 @@ from ..widgets.loading import LoadingLine, Welcome
 from ..widgets.turns import ReplyView
 
 if TYPE_CHECKING:
-    from .chat import ChatScreen
+    from .core import ChatCore
 
 
 class Dispatcher:
     """Notes in order; the text of a frame is handed to its reply in one piece."""
 
-    def __init__(self, screen: ChatScreen) -> None:
+    def __init__(self, screen: ChatCore) -> None:
         self.screen = screen
         self._pieces: list[Run] = []
         self._running: int | None = None

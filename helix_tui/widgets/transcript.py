@@ -12,6 +12,8 @@ from ..render.card import Card
 from .loading import LoadingLine, Welcome
 from .turns import CardView, NoteView, QuestionView, ReplyView
 
+SELECTED = "-selected"
+
 
 class Transcript(VerticalScroll):
     """Turns from top to bottom; while the model loads, the loading line stays last.
@@ -40,6 +42,30 @@ class Transcript(VerticalScroll):
     def turns(self) -> list[Widget]:
         """Everything in it, in order."""
         return list(self._column.children)
+
+    @property
+    def selected(self) -> QuestionView | ReplyView | None:
+        """The turn that message keys act on: the one chosen with `select`, else the last."""
+        turns = self._messages
+        return next((turn for turn in turns if turn.has_class(SELECTED)), turns[-1] if turns else None)
+
+    @property
+    def _messages(self) -> list[QuestionView | ReplyView]:
+        return [turn for turn in self.turns if isinstance(turn, (QuestionView, ReplyView))]
+
+    def select(self, by: int) -> None:
+        """Choose the turn so many further down; past the last one, none is chosen and the view follows the end."""
+        turns = self._messages
+        marked = [turn.has_class(SELECTED) for turn in turns]
+        at = marked.index(True) if True in marked else len(turns)
+        for turn in turns:
+            turn.remove_class(SELECTED)
+        to = max(0, at + by)
+        if turns and to < len(turns):
+            turns[to].add_class(SELECTED)
+            self.scroll_to_widget(turns[to], animate=False)
+        else:
+            self.follow()
 
     def on_key(self, event: events.Key) -> None:
         if event.key in self.screen.active_bindings:
