@@ -1,0 +1,51 @@
+"""`helix-chat ask`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import options
+from .terminal import reader_may_leave
+
+
+def ask(
+    ctx: typer.Context,
+    prompt: Annotated[str | None, typer.Argument(help='The question; "-" reads it from stdin.')] = None,
+    target: options.Target = "bundled",
+    draft: options.Draft = "auto",
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    drafter: options.Drafter = "model",
+    depth: options.Depth = None,
+    baseline: options.Baseline = False,
+    temperature: options.Temperature = None,
+    top_p: options.TopP = None,
+    top_k: options.TopK = None,
+    min_p: options.MinP = None,
+    repetition_penalty: options.Penalty = None,
+    seed: options.Seed = None,
+    max_tokens: options.MaxTokens = None,
+    system: options.System = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object: the reply, its usage and the settings.")
+    ] = False,
+    events: Annotated[Path | None, typer.Option(help="Write all events to this file, for replay.")] = None,
+) -> int:
+    """Ask one question and print the reply as it comes."""
+    from .. import ask as asking
+
+    choices = options.choose(ctx, dict(ctx.params))
+    if prompt is None and sys.stdin.isatty():
+        ctx.fail('Give a question, such as: helix-chat ask "Why is the sky blue?"')
+    question = asking.read_question() if prompt in (None, "-") else str(prompt)
+    messages = [{"role": "system", "content": system}] if system else []
+    messages.append({"role": "user", "content": question})
+    load = {n: getattr(choices, n) for n in ("target", "draft", "device", "dtype", "drafter")}
+    with reader_may_leave():
+        return asking.ask(replace(choices.request, messages=messages), load, as_json=as_json, events=events)
+    return 0

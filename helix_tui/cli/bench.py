@@ -1,0 +1,53 @@
+"""`helix-chat bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import options
+from .terminal import reader_may_leave
+
+
+def bench(
+    section: Annotated[
+        list[str] | None, typer.Option(help="What to measure, all unless told; give it again for more.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A smoke run of seconds; its figures mean little.")] = False,
+    runs: Annotated[int, typer.Option(help="Rounds of every comparison; the middle one is shown.")] = 5,
+    tokens: Annotated[int, typer.Option(help="New tokens of each reply.")] = 64,
+    shape: Annotated[str | None, typer.Option(help="Random weights instead of a model: tinyllama or tiny.")] = None,
+    alpha: Annotated[
+        float | None, typer.Option(help="With --shape: set the share of drafted tokens that is accepted.")
+    ] = None,
+    target: options.Target = "bundled",
+    draft: options.Draft = "auto",
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    json: Annotated[Path | None, typer.Option(help="Write all figures to this file.")] = None,
+) -> int:
+    """Measure speed on this machine, against baseline and against others.
+
+    Sections: rivals, prompts, depth, prefix, cache, utilisation, bandwidth, overhead, logits.
+    """
+    from engine.bench import Settings
+
+    settings = Settings(
+        sections=tuple(section or ()),
+        quick=quick,
+        runs=runs,
+        tokens=tokens,
+        shape=shape,
+        alpha=alpha,
+        target=target,
+        draft=None if draft.lower() == "none" else draft,
+        device=device,
+        dtype=None if dtype.lower() == "auto" else dtype,
+    )
+    from .. import bench as benchmark
+
+    with reader_may_leave():
+        return benchmark.run(settings, json)
+    return 0

@@ -1,0 +1,60 @@
+"""`helix-chat` with no command: the app."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import options
+from .group import print_version, refuse_misplaced
+from .terminal import check_writable, need_terminal, run
+
+
+def chat(
+    ctx: typer.Context,
+    target: options.Target = "bundled",
+    draft: options.Draft = "auto",
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    drafter: options.Drafter = "model",
+    depth: options.Depth = None,
+    baseline: options.Baseline = False,
+    temperature: options.Temperature = None,
+    top_p: options.TopP = None,
+    top_k: options.TopK = None,
+    min_p: options.MinP = None,
+    repetition_penalty: options.Penalty = None,
+    seed: options.Seed = None,
+    max_tokens: options.MaxTokens = None,
+    system: options.System = None,
+    record: Annotated[Path | None, typer.Option(help="Write everything that happens to this file.")] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Chat with a language model on this machine, faster by speculative decoding, and watch it happen."""
+    given = dict(ctx.params)
+    if ctx.invoked_subcommand is not None:
+        refuse_misplaced(ctx, given)
+        return
+    choices = options.choose(ctx, given)
+    need_terminal('to print a reply here, use: helix-chat ask "..."')
+    if record is not None:
+        check_writable(record)
+    from ..app import HelixApp
+    from ..sources import LiveSource
+
+    source = LiveSource(choices.target, choices.draft, choices.device, choices.dtype, drafter=choices.drafter)
+    run(
+        HelixApp(
+            source,
+            depth=choices.request.speculation.depth,
+            sampling=choices.request.sampling,
+            max_tokens=max_tokens,
+            system=system,
+            seed=seed,
+            record=record,
+        )
+    )

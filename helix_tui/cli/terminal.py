@@ -1,0 +1,66 @@
+"""What commands share: the terminal they need, the streams they write to, and how they end."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from engine import HelixError, InvalidRequest
+
+
+def need_terminal(instead: str) -> None:
+    # Textual reads stdin, measures stdout and draws on stderr.
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        raise HelixError(f"The app needs a terminal; {instead}")
+
+
+def check_writable(path: Path) -> None:
+    """Raise InvalidRequest unless a file can be written there; nothing is changed yet."""
+    folder = path.parent
+    if path.is_dir() or not folder.is_dir():
+        what = f"{path} is a folder" if path.is_dir() else f"The folder {folder} does not exist"
+        raise InvalidRequest(f"{what}; choose another file to record to.")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise InvalidRequest(f"{path} cannot be written; choose another file to record to.")
+
+
+def run(application: Any) -> None:
+    application.run()
+    code = application.return_code or 0
+    if getattr(application.source, "alive", False):
+        # A worker in the middle of a load cannot be interrupted; the interpreter's own end would abort in it.
+        os._exit(code)
+    raise typer.Exit(code)
+
+
+def complain(sentence: str, code: int) -> int:
+    print(f"helix-chat: {sentence}", file=sys.stderr)
+    return code
+
+
+def use_utf8() -> None:
+    """Replies are Unicode; a Windows pipe or an old locale is not unless told."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+@contextlib.contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """When the reader of stdout, such as `head`, has had enough, end quietly: also in the flush at exit."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        # Windows says EINVAL.
+        if error.errno not in (errno.EPIPE, errno.EINVAL):
+            raise
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
