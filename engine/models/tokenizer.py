@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,10 @@ UNFINISHED = "\ufffd"
 """What decoding gives for the first bytes of a character whose other bytes are still to come."""
 PATIENCE = 8
 """Tokens to wait for such a character; no encoding needs more than four bytes."""
+
+
+SEAM = "\ue0f5"
+"""Stands, until the text is encoded, where a text that only spells a control token is cut in two (private use)."""
 
 
 class Tokenizer:
@@ -43,11 +49,14 @@ class Tokenizer:
         return list(self.inner.encode(text))
 
     def render(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
-        """A chat as the token ids of the model's own template, up to where the assistant's reply begins."""
-        chat = [dict(m) for m in messages]
+        """A chat as the token ids of the model's own template, up to where the assistant's reply begins.
+
+        What is said stays text: a message that spells `<|end|>` never becomes that token, whatever the template does.
+        """
+        chat = [{**m, "content": self._guarded(m["role"], m["content"])} for m in messages]
         if not self.inner.chat_template:
             lines = [f"{m['role'].capitalize()}: {m['content']}" for m in chat]
-            return self.encode("\n\n".join([*lines, "Assistant:"]))
+            return self._encode_cut("\n\n".join([*lines, "Assistant:"]), opening=True)
         try:
             text = self._template(chat)
         except Exception as error:
@@ -59,7 +68,40 @@ class Tokenizer:
             # Some templates know no system role: its text then opens the first message.
             head, first, *rest = chat
             text = self._template([{**first, "content": f"{head['content']}\n\n{first['content']}"}, *rest])
-        return list(self.inner.encode(text, add_special_tokens=False))
+        return self._encode_cut(text, opening=False)
+
+    @cached_property
+    def _controls(self) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
+        """What spells a special token, and that or an added token by which the template steers (`<tool_call>`).
+
+        Other added tokens are text: runs of spaces, tags of HTML.
+        """
+        added = list(self.inner.added_tokens_decoder.values())
+        special = {*(token.content for token in added if token.special), *self.inner.all_special_tokens}
+        template = str(self.inner.chat_template or "")
+        steering = {token.content for token in added if token.content.strip() and token.content in template}
+        return _any_of(special), _any_of(special | steering)
+
+    def _guarded(self, role: str, text: str) -> str:
+        """The text with a seam behind the first character of everything that spells a control token.
+
+        Of the model's own replies only special tokens are cut: a template may look for the others (`</think>`).
+        """
+        special, steering = self._controls
+        found = special if role == "assistant" else steering
+        text = text.replace(SEAM, "\ufffd")
+        return found.sub(lambda match: match[0][:1] + SEAM + match[0][1:], text) if found else text
+
+    def _encode_cut(self, text: str, *, opening: bool) -> list[int]:
+        """Token ids of the text, each part between seams for itself; `opening`: after the opening token."""
+        first, *rest = text.split(SEAM)
+        if not rest:
+            return list(self.inner.encode(text, add_special_tokens=opening))
+        begin = self.inner.bos_token_id
+        ids = [begin] if opening and begin in self.inner.encode("") else []
+        for part in (first, *rest):
+            ids += self.inner.encode(part, add_special_tokens=False)
+        return ids
 
     def _template(self, chat: list[dict[str, str]]) -> str:
         return str(self.inner.apply_chat_template(chat, add_generation_prompt=True, tokenize=False))
@@ -72,6 +114,12 @@ class Tokenizer:
         if token not in self._pieces:
             self._pieces[token] = str(self.inner.decode([token], clean_up_tokenization_spaces=False))
         return self._pieces[token]
+
+
+def _any_of(names: set[str]) -> re.Pattern[str] | None:
+    """Matches each of the names, the longest first; None for no names. One character cannot be cut: it stays."""
+    ordered = sorted((name for name in names if len(name) > 1), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
 
 class Detokenizer:
