@@ -48,6 +48,10 @@ COMMANDS = (
     Command("turn.previous", "select(-1)", "Previous", "Choose the message before", "k",
             footer=False),
     Command("turn.next", "select(1)", "Next", "Choose the message after", "j", footer=False),
+    Command("turn.copy", "copy", "Copy", "Copy the chosen message, or the last one", "y",
+            footer=False),
+    Command("turn.copy_code", "copy_code", "Copy code", "Copy a code block of it; again for the next one", "Y",
+            footer=False),
     Command("app.help", "help", "Help", "What the keys, colours and shapes mean", "question_mark", "f1", "?"),
     Command("app.quit", "app.quit", "Quit", "Quit Helix", "q", "ctrl+q"),
 )  # fmt: skip

@@ -10,9 +10,11 @@ from engine.events import Loaded, ModelInfo
 
 from .bars import bar
 from .text import fit, safe
-from .units import millions
+from .units import count, millions
 
 GAUGE = 12
+NEARLY = 0.9
+"""From this share of the context on it is worth saying what comes."""
 
 
 def top_bar(
@@ -56,9 +58,22 @@ def _name(model: ModelInfo, detail: int) -> str:
 
 
 def gauge(context: int, tokens: int, width: int) -> Content:
+    """`context ━━━━╺━━━ 312 / 2,048`; from `NEARLY` on in a warning colour and in words."""
     share = tokens / context if context else 0.0
-    style = "$accent" if share < 0.8 else "$corrected" if share < 0.95 else "$rejected"
-    text = f" {tokens:,} / {context:,} "
+    style = "$accent" if share < NEARLY else "$corrected" if share < 1 else "$rejected"
+    figures = f" {tokens:,} / {context:,} "
     if width < 60:
-        return Content.assemble((text, style))
-    return Content.assemble(("context ", "$muted"), bar(share, GAUGE, style), (text, "$muted"))
+        return Content.assemble((figures, style))
+    name = ("context ", "$muted") if share < NEARLY else ("context full " if share >= 1 else "nearly full ", style)
+    return Content.assemble(name, bar(share, GAUGE, style), (figures, "$muted" if share < NEARLY else style))
+
+
+def fullness(context: int, tokens: int) -> str | None:
+    """What a full context will mean, said while there is still room; None while there is enough."""
+    if not context or tokens < NEARLY * context:
+        return None
+    left = max(0, context - tokens)
+    return (
+        f"The context is {tokens / context:.0%} full: {count(left, 'token')} left. A reply stops where it is "
+        "full, and no further question fits. ctrl+n starts a new chat."
+    )

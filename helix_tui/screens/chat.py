@@ -7,13 +7,15 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from ..keys import bindings
+from .actions.context import ContextWarning
+from .actions.copying import CopyActions
 from .actions.depth import DepthActions
 from .actions.replaying import ReplayActions
 from .actions.talk import TalkActions
 from .actions.view import ViewActions
 
 
-class ChatScreen(TalkActions, DepthActions, ReplayActions, ViewActions):
+class ChatScreen(TalkActions, DepthActions, ReplayActions, ViewActions, CopyActions, ContextWarning):
     """Everything that the keys of `helix_tui.keys` can do."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

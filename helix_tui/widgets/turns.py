@@ -25,6 +25,10 @@ class QuestionView(Vertical):
         super().__init__()
         self.text = text
 
+    @property
+    def source(self) -> str:
+        return self.text
+
     def compose(self) -> ComposeResult:
         view = TokenView()
         view.extend([(self.text, "question")])
@@ -42,6 +46,7 @@ class ReplyView(Vertical):
         self.body = TokenView(coloured=coloured)
         self.foot = Static("", markup=False, classes="foot")
         self.body.display = False
+        self._pieces: list[str] = []
 
     def compose(self) -> ComposeResult:
         yield self.body
@@ -49,9 +54,17 @@ class ReplyView(Vertical):
 
     @property
     def text(self) -> str:
+        """As it is shown: control characters as pictures."""
         return self.body.text
 
+    @property
+    def source(self) -> str:
+        """As the model wrote it."""
+        return "".join(self._pieces)
+
     def extend(self, pieces: Iterable[Run]) -> None:
+        pieces = list(pieces)
+        self._pieces += [text for text, _ in pieces]
         self.body.extend(pieces)
         if self.text and not self.body.display:
             self.body.display = True

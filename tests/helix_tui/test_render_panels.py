@@ -353,9 +353,21 @@ def test_the_top_bar_says_less_when_narrow() -> None:
         assert top_bar.top_bar(loaded(), 312, width).cell_length <= width
 
 
-@pytest.mark.parametrize(("tokens", "style"), [(100, "$accent"), (1700, "$corrected"), (2040, "$rejected")])
+@pytest.mark.parametrize(
+    ("tokens", "style"), [(100, "$accent"), (1842, "$accent"), (1844, "$corrected"), (2048, "$rejected")]
+)
 def test_the_gauge_warns(tokens: int, style: str) -> None:
     assert style in [str(span.style) for span in top_bar.gauge(2048, tokens, 100).spans]
+
+
+def test_what_a_full_context_means_is_said_beforehand() -> None:
+    assert top_bar.fullness(2048, 1842) is None
+    assert top_bar.fullness(0, 0) is None
+    words = top_bar.fullness(2048, 1948)
+    assert words is not None
+    assert words.startswith("The context is 95% full: 100 tokens left.") and "ctrl+n" in words
+    assert "nearly full" in top_bar.gauge(2048, 1948, 100).plain
+    assert "context full" in top_bar.gauge(2048, 2048, 100).plain
 
 
 def test_the_helix_has_its_size_and_turns() -> None:

@@ -1,0 +1,23 @@
+"""The code blocks of a reply, for copying."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    language: str
+    text: str
+
+
+def code_blocks(text: str) -> list[Code]:
+    """Fenced and indented blocks in order, as they were written; one that is still open counts too."""
+    # Here and not above: the first picture does not wait for a Markdown parser.
+    from markdown_it import MarkdownIt
+
+    blocks = []
+    for token in MarkdownIt("commonmark").parse(text):
+        if token.type in ("fence", "code_block"):
+            blocks.append(Code(token.info.split()[0] if token.info.strip() else "", token.content.rstrip("\n")))
+    return blocks
