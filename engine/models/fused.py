@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..kv.attention import attend
 from ..kv.cache import Pack
-from .quantize import Activations, Int8Linear
+from .quantize import Activations, Int8Linear, Int8Weight
 
 FAMILY = ("llama", "mistral", "qwen2", "qwen3")
 STATIC_ROPE = ("default", "linear", "llama3", "yarn")
@@ -28,6 +28,8 @@ STATIC_ROPE = ("default", "linear", "llama3", "yarn")
 class _Linear:
     weight: Tensor
     bias: Tensor | None
+    int8: Int8Weight | None = None
+    """The integers that the weight was stored as, where it was."""
 
     @property
     def nbytes(self) -> int:
@@ -84,7 +86,9 @@ class FusedDecoder:
         """The same decoder with int8 weights and float32 between them; the embedding stays as it is stored."""
 
         def int8(linear: Linear) -> Linear:
-            return linear if isinstance(linear, Int8Linear) else Int8Linear.of(linear.weight, linear.bias, activations)
+            if isinstance(linear, Int8Linear):
+                return linear
+            return Int8Linear.of(linear.int8 or linear.weight, linear.bias, activations)
 
         other = copy(self)
         other._norm = self._norm.float()
@@ -195,10 +199,10 @@ def _fuse_layer(block: Any, window: int | None) -> _Layer:
         qkv=_stack(attention.q_proj, attention.k_proj, attention.v_proj),
         query_norm=_norm(query_norm) if query_norm is not None else None,
         key_norm=_norm(key_norm) if key_norm is not None else None,
-        out=_Linear(attention.o_proj.weight, attention.o_proj.bias),
+        out=_stack(attention.o_proj),
         before_mlp=_norm(block.post_attention_layernorm),
         gate_up=_stack(mlp.gate_proj, mlp.up_proj),
-        down=_Linear(mlp.down_proj.weight, mlp.down_proj.bias),
+        down=_stack(mlp.down_proj),
         scale=attention.scaling,
         window=window,
     )
@@ -210,8 +214,13 @@ def _norm(module: Any) -> _Norm:
 
 def _stack(*modules: nn.Linear) -> _Linear:
     """One matrix for projections of the same input; the modules' weights become views of it, so nothing is doubled."""
+    first = modules[0]
+    stored = [m.__dict__.pop("int8", None) for m in modules]
+    int8 = Int8Weight(*map(torch.cat, zip(*stored, strict=True))) if all(stored) else None
+    if len(modules) == 1:
+        return _Linear(first.weight, first.bias, int8)
     weight = torch.cat([m.weight for m in modules])
-    bias = None if modules[0].bias is None else torch.cat([m.bias for m in modules])
+    bias = None if first.bias is None else torch.cat([m.bias for m in modules])
     at = 0
     for module in modules:
         rows = slice(at, at + module.out_features)
@@ -219,4 +228,4 @@ def _stack(*modules: nn.Linear) -> _Linear:
         if bias is not None:
             module.bias.data = bias[rows]
         at += module.out_features
-    return _Linear(weight, bias)
+    return _Linear(weight, bias, int8)

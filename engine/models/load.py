@@ -19,6 +19,7 @@ from ..errors import HelixError, InvalidRequest, ModelNotFound, OutOfMemory, Uns
 from ..events import DeviceMemory, Loading
 from ..kv.blocks import BLOCK_SIZE
 from ..kv.pool import block_bytes
+from . import compressed
 from .paged import PagedModel
 from .quantize import int8_support
 from .selfcheck import Attached, attach
@@ -122,24 +123,40 @@ def choose_dtype(device: Device, parameters: int, checkpoint: str | None) -> Dty
     return DTYPES[usable] if usable in device.dtypes else torch.float32
 
 
+def _stored_int8(device: Device) -> Dtype | None:
+    """Weights that are int8 already stay so, however small the model, where a CPU multiplies bytes faster."""
+    support = int8_support() if device.kind == "cpu" else None
+    return "int8" if support and support.pays else None
+
+
 def _load(folder: Path, role: str, device: Device, dtype: Dtype | None, progress: Progress) -> Attached:
     """Weights on the device, with the fastest attention that a self-check found right."""
     from transformers import AutoModelForCausalLM
 
     progress(Loading(f"reading the {role}", 0, _size(folder)))
-    stored = _config(folder).get("dtype") or _config(folder).get("torch_dtype")
-    chosen = dtype or choose_dtype(device, _size(folder) // (4 if stored == "float32" else 2), stored)
+    config = _config(folder)
+    stored = config.get("dtype") or config.get("torch_dtype")
+    w8a8 = compressed.is_w8a8(config, folder)
+    chosen = dtype or (_stored_int8(device) if w8a8 else None)
+    if chosen is None:
+        chosen = choose_dtype(device, _size(folder) // (1 if w8a8 else 4 if stored == "float32" else 2), stored)
     support = int8_support() if chosen == "int8" else None
     plain = DTYPES.get(str(stored), torch.float32) if chosen == "int8" else chosen
     try:
         with _no_bars():
-            model = AutoModelForCausalLM.from_pretrained(
-                str(folder), dtype=plain, attn_implementation="eager", local_files_only=True
+            model = (
+                compressed.read(folder, plain, keep=chosen == "int8")
+                if w8a8
+                else AutoModelForCausalLM.from_pretrained(
+                    str(folder), dtype=plain, attn_implementation="eager", local_files_only=True
+                )
             )
         # Cast first, then move: DirectML ends the process when it meets bfloat16.
         model = model.eval().requires_grad_(False).to(torch_device(device))
         if device.kind == "directml":
             model.tie_weights()
+    except HelixError:
+        raise
     except Exception as error:
         raise _explain(error, folder) from error
     progress(Loading(f"checking the {role}"))

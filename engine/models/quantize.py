@@ -30,6 +30,25 @@ Activations = Literal["uint8", "int8"]
 """CPUs with AMX multiply signed bytes; those with VNNI alone need unsigned ones and are 100 times slower otherwise."""
 
 
+class Int8Weight(NamedTuple):
+    """A matrix rounded to bytes: row i is `values[i] * scales[i]`."""
+
+    values: Tensor
+    """`[out, in]` int8."""
+    scales: Tensor
+    """`[out]` float32."""
+
+    @classmethod
+    def of(cls, weight: Tensor) -> Int8Weight:
+        """Round a `[out, in]` weight, each output channel to its own scale."""
+        weight = weight.float()
+        scales = (weight.abs().amax(1) / 127).clamp(min=SMALLEST)
+        return cls((weight / scales[:, None]).round_().clamp_(-127, 127).to(torch.int8), scales)
+
+    def multiplied_out(self) -> Tensor:
+        return self.values.float() * self.scales[:, None]
+
+
 @dataclass(frozen=True, slots=True)
 class Int8Linear:
     """`[rows, in]` float32 to `[rows, out]` float32, as `F.linear` with an int8 weight."""
@@ -42,12 +61,10 @@ class Int8Linear:
     activations: Activations
 
     @classmethod
-    def of(cls, weight: Tensor, bias: Tensor | None, activations: Activations) -> Int8Linear:
-        """Round a `[out, in]` weight to int8, each output channel to its own scale."""
-        weight = weight.float()
-        scales = (weight.abs().amax(1) / 127).clamp(min=SMALLEST)
-        rounded = (weight / scales[:, None]).round_().clamp_(-127, 127).to(torch.int8)
-        packed = torch.ops.onednn.qlinear_prepack(rounded, None)
+    def of(cls, weight: Tensor | Int8Weight, bias: Tensor | None, activations: Activations) -> Int8Linear:
+        """From a `[out, in]` weight, which is rounded, or one that already is."""
+        values, scales = weight if isinstance(weight, Int8Weight) else Int8Weight.of(weight)
+        packed = torch.ops.onednn.qlinear_prepack(values, None)
         zeros = torch.zeros(len(scales), dtype=torch.int32)
         return cls(packed, scales, zeros, None if bias is None else bias.float(), activations)
 
