@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine import Event, read_recording
@@ -65,6 +66,9 @@ class ReplaySource:
 
     def ask(self, question: Question) -> None:
         """A recording answers no questions."""
+
+    def run(self, questions: Sequence[Question], sink: Sink) -> None:
+        """Nor any beside the chat."""
 
     def stop(self) -> None:
         """A recorded reply ends where it ended."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Protocol
 
 from engine import Event, HelixError, Request, Speculation
-from engine.events import Loading
+from engine.events import Loading, MemoryRead
 
 from .bridge import Sink
 from .messages import Depth, Question, Trouble
@@ -36,11 +37,14 @@ class Source(Protocol):
 
     def ask(self, question: Question) -> None: ...
 
+    def run(self, questions: Sequence[Question], sink: Sink) -> None:
+        """Answer these together, beside the chat: what happens to them goes to `sink` alone."""
+
     def stop(self) -> None:
-        """End the running reply at the next cycle; what is there stays."""
+        """End everything asked so far at the next cycle; what is there stays."""
 
     def set_depth(self, depth: Depth) -> None:
-        """For the running reply, from the next cycle on."""
+        """For what runs, from the next cycle on."""
 
     def close(self) -> None:
         """Let the worker end within one cycle."""
@@ -65,6 +69,15 @@ Loader = Callable[..., EngineLike]
 
 class _Closing(BaseException):
     """Leaves a load that nobody waits for any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Questions to answer together, and who hears of it."""
+
+    number: int
+    questions: Sequence[Question]
+    sink: Sink
 
 
 def load_engine(**options: Any) -> EngineLike:
@@ -92,12 +105,15 @@ class LiveSource:
         self._options = {"target": target, "draft": draft, "device": device, "dtype": dtype, **config}
         self._loader = loader
         self._thread: threading.Thread | None = None
-        self._questions: SimpleQueue[Question | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._given = self._stopped = 0
+        """How many jobs there were, now and when `stop` was last called."""
         self._closing = threading.Event()
-        self._stopped = threading.Event()
         self._engine: EngineLike | None = None
-        self._request: int | None = None
+        self._requests: tuple[int, ...] = ()
+        """Those of the job that runs."""
         self._depth: Depth | None = None
+        """What was pressed since the last job was given."""
         self._sink: Sink = lambda note: False
 
     @property
@@ -106,32 +122,37 @@ class LiveSource:
 
     def start(self, sink: Sink) -> None:
         self._sink = sink
-        self._questions = SimpleQueue()
+        self._jobs = SimpleQueue()
         # A daemon: leaving must not wait for a torch import or a download.
         self._thread = threading.Thread(target=self._work, name="helix-engine", daemon=True)
         self._thread.start()
 
     def ask(self, question: Question) -> None:
-        self._stopped.clear()
-        self._depth = question.depth
-        self._questions.put(question)
+        self.run([question], self._sink)
+
+    def run(self, questions: Sequence[Question], sink: Sink) -> None:
+        self._depth = None
+        self._given += 1
+        self._jobs.put(_Job(self._given, questions, sink))
 
     def stop(self) -> None:
-        self._stopped.set()
-        engine, request = self._engine, self._request
-        if engine is not None and request is not None:
-            engine.cancel(request)
+        self._stopped = self._given
+        engine = self._engine
+        for request in self._requests:
+            if engine is not None:
+                engine.cancel(request)
 
     def set_depth(self, depth: Depth) -> None:
         self._depth = depth
-        engine, request = self._engine, self._request
-        if engine is not None and request is not None:
-            engine.set_depth(depth, request)
+        engine = self._engine
+        for request in self._requests:
+            if engine is not None:
+                engine.set_depth(depth, request)
 
     def close(self) -> None:
         self._closing.set()
         self.stop()
-        self._questions.put(None)
+        self._jobs.put(None)
 
     def _work(self) -> None:
         try:
@@ -149,7 +170,7 @@ class LiveSource:
             self._sink(engine.loaded)
             self._serve(engine)
         finally:
-            self._engine = self._request = None
+            self._engine, self._requests = None, ()
             engine.close()
 
     def _progress(self, event: Event) -> None:
@@ -159,49 +180,57 @@ class LiveSource:
             self._sink(event)
 
     def _serve(self, engine: EngineLike) -> None:
+        sink = self._sink
         while not self._closing.is_set():
-            if not engine.busy:
-                self._request = None
-                question = self._questions.get()
-                if question is None:
+            if engine.busy:
+                if not self._step(engine, sink):
                     return
-                self._submit(engine, question)
-            elif not self._step(engine):
+                continue
+            self._requests = ()
+            job = self._jobs.get()
+            if job is None:
                 return
+            sink = job.sink
+            self._submit(engine, job)
 
-    def _submit(self, engine: EngineLike, question: Question) -> None:
-        try:
-            request = engine.submit(
-                Request(
-                    messages=question.messages,
-                    sampling=question.sampling,
-                    speculation=Speculation(depth=question.depth),
-                    max_tokens=question.max_tokens,
-                    seed=question.seed,
+    def _submit(self, engine: EngineLike, job: _Job) -> None:
+        for question in job.questions:
+            try:
+                request = engine.submit(
+                    Request(
+                        messages=question.messages,
+                        sampling=question.sampling,
+                        speculation=Speculation(depth=question.depth),
+                        max_tokens=question.max_tokens,
+                        seed=question.seed,
+                    )
                 )
-            )
-        except Exception as error:
-            self._sink(Trouble("ask", type(error).__name__, str(error), isinstance(error, HelixError)))
-            return
-        self._request = request
-        # What was pressed between asking and submitting.
-        if self._depth is not None and self._depth != question.depth:
-            engine.set_depth(self._depth, request)
-        if self._stopped.is_set():
-            engine.cancel(request)
+            except Exception as error:
+                job.sink(Trouble("ask", type(error).__name__, str(error), isinstance(error, HelixError)))
+                continue
+            self._requests = (*self._requests, request)
+            # What was pressed between asking and submitting.
+            if self._depth is not None:
+                engine.set_depth(self._depth, request)
+            if job.number <= self._stopped:
+                engine.cancel(request)
 
-    def _step(self, engine: EngineLike) -> bool:
+    def _step(self, engine: EngineLike, sink: Sink) -> bool:
         """One cycle. False when the engine broke and cannot go on."""
         try:
             events = engine.step()
         except Exception as error:
             usable = self._recover(engine)
-            self._sink(
-                Trouble("run" if usable else "lost", type(error).__name__, str(error), isinstance(error, HelixError))
+            trouble = Trouble(
+                "run" if usable else "lost", type(error).__name__, str(error), isinstance(error, HelixError)
             )
+            sink(trouble)
+            if not usable and sink is not self._sink:
+                self._sink(trouble)
             return usable
         for event in events:
-            self._sink(event)
+            # A reading of memory is of no request: it belongs to the chat's panels.
+            (self._sink if isinstance(event, MemoryRead) else sink)(event)
         return True
 
     def _recover(self, engine: EngineLike) -> bool:
@@ -210,8 +239,8 @@ class LiveSource:
             try:
                 if not engine.busy:
                     return True
-                if self._request is not None:
-                    engine.cancel(self._request)
+                for request in self._requests:
+                    engine.cancel(request)
                 engine.step()
             except Exception:
                 continue

@@ -42,7 +42,7 @@ def slow() -> tuple[ScriptedEngine, threading.Semaphore]:
 def test_depth_keys_reach_the_next_request(key: str, focus: str, depth: int | str) -> None:
     engine = ScriptedEngine()
     if depth == "auto":
-        engine.before_step = lambda engine: setattr(engine.running, "depth", 2)
+        engine.before_step = lambda engine: setattr(engine.runs[0], "depth", 2)
 
     async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
         if focus == "transcript":

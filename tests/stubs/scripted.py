@@ -21,7 +21,9 @@ from engine.events import (
     Loading,
     MemoryRead,
     ModelInfo,
+    Preempted,
     Prefilled,
+    Runs,
     Started,
     Usage,
 )
@@ -87,11 +89,19 @@ class Running:
     cancelled: bool = False
     seconds: float = 0.0
     text: str = ""
+    table: list[int] = field(default_factory=list)
+
+    @property
+    def length(self) -> int:
+        return self.prompt + self.at
 
 
 @dataclass
 class ScriptedEngine:
-    """Give it replies; it drafts and checks them by `PATTERN`. Everything told to it is written down in `calls`."""
+    """Give it replies; it drafts and checks them by `PATTERN`. Everything told to it is written down in `calls`.
+
+    Requests run together, one cycle each a step; the newest gives way when the pool is full.
+    """
 
     replies: list[str] = field(default_factory=lambda: [STORY, SECOND])
     draft: bool = True
@@ -110,7 +120,7 @@ class ScriptedEngine:
 
     def __post_init__(self) -> None:
         self.loaded = loaded(self.draft, self.blocks)
-        self.running: Running | None = None
+        self.runs: list[Running] = []
         self.remembered = 0
         """Tokens of the last conversation whose KV is kept."""
         self._next = 0
@@ -120,7 +130,7 @@ class ScriptedEngine:
 
     @property
     def busy(self) -> bool:
-        return self.running is not None
+        return bool(self.runs)
 
     def submit(self, request: Request) -> int:
         self.calls.append(("submit", request))
@@ -133,18 +143,19 @@ class ScriptedEngine:
         self._asked += 1
         if request.max_tokens is not None:
             reply = reply[: request.max_tokens]
-        self.running = Running(request, self._next, reply, request.speculation.depth, prompt, cached)
+        self.runs.append(Running(request, self._next, reply, request.speculation.depth, prompt, cached))
         return self._next
 
     def cancel(self, request_id: int) -> None:
         self.calls.append(("cancel", request_id))
-        if self.running is not None and self.running.id == request_id:
-            self.running.cancelled = True
+        for run in self.runs:
+            run.cancelled |= run.id == request_id
 
     def set_depth(self, depth: int, request_id: int | None = None) -> None:
         self.calls.append(("depth", depth))
-        if self.running is not None and request_id in (None, self.running.id):
-            self.running.depth = depth
+        for run in self.runs:
+            if request_id in (None, run.id):
+                run.depth = depth
 
     def close(self) -> None:
         self.calls.append(("close", None))
@@ -154,19 +165,28 @@ class ScriptedEngine:
         self.threads.add(threading.current_thread().name)
         self.steps += 1
         while (gate := self.gate) is not None and not gate.acquire(timeout=0.02):
-            if self.running is None or self.running.cancelled:
+            if all(run.cancelled for run in self.runs):
                 break
         if self.cycle_seconds:
             time.sleep(self.cycle_seconds)
         if self.before_step is not None:
             self.before_step(self)
-        run = self.running
-        if run is None:
-            return []
-        if self.failing is not None:
-            (error, message), self.failing, self.running = self.failing, None, None
-            return [Failed(run.id, error, message)]
+        if self.runs and self.failing is not None:
+            (error, message), self.failing = self.failing, None
+            return [Failed(self.runs.pop(0).id, error, message)]
         events: list[Event] = []
+        for run in list(self.runs):
+            events += self._advance(run)
+        return events
+
+    def _advance(self, run: Running) -> list[Event]:
+        events: list[Event] = []
+        while not run.cancelled and not self._grow(run):
+            holding = [other for other in self.runs if other.table]
+            if not holding or not run.table:
+                return events
+            holding[-1].table.clear()
+            events.append(Preempted(holding[-1].id))
         if not run.started:
             run.started = True
             asked = run.request.messages[-1]["content"] if run.request.messages else None
@@ -184,6 +204,15 @@ class ScriptedEngine:
             length = run.request.max_tokens is not None and run.at >= run.request.max_tokens
             events.append(self._finish(run, "length" if length else "eos"))
         return events
+
+    def _grow(self, run: Running) -> bool:
+        """Blocks for the text and for the most a cycle can add to it; False when the pool has not enough."""
+        taken = {number for other in self.runs for number in other.table}
+        free = [number for number in [*range(2, self.blocks), 0, 1] if number not in taken]
+        depth = run.depth if isinstance(run.depth, int) else 4
+        need = -(-(run.length + depth + 1) // 16) - len(run.table)
+        run.table += free[: max(0, need)] if need <= len(free) else []
+        return need <= len(free)
 
     def _cycle(self, run: Running) -> Cycle:
         before = run.at
@@ -216,15 +245,17 @@ class ScriptedEngine:
 
     def _pool(self, run: Running | None) -> Blocks:
         if run is None:
-            kept = self.remembered // 16
-            return Blocks((), 0, 0, ((2, kept),) if kept else (), self.blocks - kept, self.blocks)
-        length = run.prompt + run.at
-        held = -(-length // 16)
-        return Blocks(((2, held),), length, run.cached // 16, (), self.blocks - held, self.blocks)
+            kept = 0 if self.runs else self.remembered // 16
+            held = sum(len(other.table) for other in self.runs)
+            return Blocks((), 0, 0, ((2, kept),) if kept else (), self.blocks - kept - held, self.blocks)
+        held = -(-run.length // 16)
+        del run.table[held:]
+        free = self.blocks - sum(len(other.table) for other in self.runs)
+        return Blocks(_runs(run.table), run.length, run.cached // 16, (), free, self.blocks)
 
     def _finish(self, run: Running, reason: str) -> Finished:
-        self.remembered = run.prompt + run.at
-        self.running = None
+        self.remembered = run.length
+        self.runs.remove(run)
         self._memory_due = True
         tokens = run.at
         after_first = sum(1 for _ in range(max(0, tokens - 1)))
@@ -242,6 +273,16 @@ class ScriptedEngine:
             decode_tokens_per_s=after_first / run.seconds if run.seconds else None,
         )
         return Finished(run.id, reason, run.text, usage, self._pool(None))  # type: ignore[arg-type]
+
+
+def _runs(numbers: list[int]) -> Runs:
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and number == sum(runs[-1]):
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        else:
+            runs.append((number, 1))
+    return tuple(runs)
 
 
 def loader(
