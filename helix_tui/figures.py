@@ -122,6 +122,11 @@ class Figures:
 
     def __init__(self) -> None:
         self.version = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, as if no event had come."""
+        self.version += 1
         self.loaded: Loaded | None = None
         self.memory: DeviceMemory | None = None
         self.speculating = Speculating()

@@ -31,7 +31,19 @@ COMMANDS = (
     Command("chat.read", "read", "Scroll", "Leave the prompt to scroll and use the short keys", typing="escape",
             when="live"),
     Command("replay.pause", "pause", "Pause", "In a replay: hold it, or go on", plain="space", when="replay"),
-    Command("replay.restart", "restart", "Restart", "In a replay: play it from the start", plain="r", when="replay"),
+    Command("replay.back", "skip_reply(-1)", "Reply", "In a replay: go back to the start of a reply", typing="left",
+            when="replay"),
+    Command("replay.on", "skip_reply(1)", "Reply", "In a replay: go on to the next reply", typing="right",
+            when="replay"),
+    Command("replay.back5", "skip(-5)", "Back", "In a replay: go back 5 seconds", typing="shift+left", footer=False,
+            when="replay"),
+    Command("replay.on5", "skip(5)", "On", "In a replay: go on 5 seconds", typing="shift+right", footer=False,
+            when="replay"),
+    Command("replay.slower", "speed(-1)", "Speed", "In a replay: slower, down to a quarter", "minus", shown="-",
+            when="replay"),
+    Command("replay.faster", "speed(1)", "Speed", "In a replay: faster, up to eight times", "plus,equals_sign",
+            shown="+", when="replay"),
+    Command("replay.restart", "restart", "Restart", "In a replay: play it from the start", "r", "home", when="replay"),
     Command("chat.retry", "retry", "Try again", "After a failed load: try it again", plain="r", typing="ctrl+r",
             when="live"),
     Command("depth.down", "depth(-1)", "Depth", "Draft one token less in a round", "left_square_bracket",
@@ -57,14 +69,18 @@ COMMANDS = (
 )  # fmt: skip
 
 
-DEPTH_KEYS = Binding.Group("Depth", compact=True)
+GROUPS = {
+    name: Binding.Group(label, compact=True)
+    for name, label in (("depth", "Depth"), ("skip_reply", "Reply"), ("speed", "Speed"))
+}
+"""Pairs of keys that share a place in the footer, by action."""
 
 
 def bindings() -> list[Binding]:
     """Two bindings a command at most: `ID` for its plain keys, `ID.typing` for those that work in the prompt too."""
     made = []
     for c in COMMANDS:
-        group = DEPTH_KEYS if c.action.startswith("depth") else None
+        group = GROUPS.get(c.action.partition("(")[0])
         for keys, name in ((c.plain, c.id), (c.typing, f"{c.id}.typing" if c.plain else c.id)):
             if keys:
                 typing = keys == c.typing

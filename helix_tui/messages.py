@@ -40,7 +40,9 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Rewound:
-    """A replay starts from its first event again."""
+    """A replay jumped: what was shown is void, and these events, from the first one on, happened until there."""
+
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,53 +3,50 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from engine import Event, read_recording
-from engine.events import Cycle, Failed, Finished, Prefilled, Started
 
 from .bridge import Sink
 from .messages import Depth, Question, ReplayEnded, Rewound
+from .playback import Playhead, Timeline
 
-LONGEST_WAIT = 1.0
-"""Seconds of a pause in which nothing ran: nobody wants to watch a recorded person think."""
-
-
-def timeline(recording: list[tuple[float, Event]], speed: float = 1.0) -> list[tuple[float, Event]]:
-    """(seconds to wait before it, event): recorded waits over `speed`, those between replies shortened."""
-    steps: list[tuple[float, Event]] = []
-    before = recording[0][0] if recording else 0.0
-    running = False
-    for at, event in recording:
-        wait = max(0.0, at - before)
-        before = at
-        steps.append(((wait if running else min(wait, LONGEST_WAIT)) / speed, event))
-        if isinstance(event, (Started, Prefilled, Cycle)):
-            running = True
-        elif isinstance(event, (Finished, Failed)):
-            running = False
-    return steps
+SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+LOOP_PAUSE = 4.0
+"""Seconds at the end of a recording before a loop begins it again."""
 
 
 class ReplaySource:
     """Events of a recording with their times. Raises BadRecording for a file that is none."""
 
-    def __init__(self, path: str | Path, speed: float = 1.0) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        speed: float = 1.0,
+        *,
+        name: str | None = None,
+        loop: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         if not speed > 0:
             raise ValueError("speed must be above 0")
         self.path = Path(path)
-        self.speed = speed
-        self._steps = timeline(read_recording(self.path), speed)
+        self.timeline = Timeline(read_recording(self.path))
+        self._name = name or self.path.name
+        self._loop = loop
+        self._head = Playhead(speed, clock)
         self._thread: threading.Thread | None = None
         self._changed = threading.Condition()
-        self._paused = self._closed = False
+        self._closed = self._jumped = self._ended = False
         self._at = 0
+        """Events handed out so far."""
         self._sink: Sink = lambda note: False
 
     @property
     def replay_of(self) -> str | None:
-        return self.path.name
+        return self._name
 
     @property
     def alive(self) -> bool:
@@ -57,10 +54,20 @@ class ReplaySource:
 
     @property
     def paused(self) -> bool:
-        return self._paused
+        return self._head.held
+
+    @property
+    def speed(self) -> float:
+        return self._head.speed
+
+    @property
+    def position(self) -> float:
+        """Seconds from the start, at speed 1."""
+        return min(self._head.position, self.timeline.end)
 
     def start(self, sink: Sink) -> None:
         self._sink = sink
+        self._head.seek(0.0)
         self._thread = threading.Thread(target=self._work, name="helix-replay", daemon=True)
         self._thread.start()
 
@@ -79,16 +86,39 @@ class ReplaySource:
     def toggle_pause(self) -> bool:
         """Hold or go on; returns whether it is held now."""
         with self._changed:
-            self._paused = not self._paused
+            self._head.hold(not self._head.held)
             self._changed.notify_all()
-            return self._paused
+            return self._head.held
+
+    def seek(self, position: float) -> None:
+        """Go to that many seconds from the start: everything until then is told again at once, as one note."""
+        with self._changed:
+            self._head.seek(min(max(0.0, position), self.timeline.end))
+            self._jumped = True
+            self._changed.notify_all()
+
+    def skip(self, seconds: float) -> None:
+        self.seek(self.position + seconds)
+
+    def skip_reply(self, by: int) -> None:
+        """To the next reply (1), or to the start of this one and then those before it (-1)."""
+        self.seek(self.timeline.reply(self.position, by))
 
     def restart(self) -> None:
         """From the first event, playing."""
         with self._changed:
-            self._at = -1
-            self._paused = False
+            self._head.hold(False)
+        self.seek(0.0)
+
+    def change_speed(self, by: int) -> float:
+        """One step up or down in `SPEEDS`; returns the speed now."""
+        with self._changed:
+            now = self._head.speed
+            steps = [s for s in SPEEDS if (s > now if by > 0 else s < now)]
+            if steps:
+                self._head.set_speed(steps[0] if by > 0 else steps[-1])
             self._changed.notify_all()
+            return self._head.speed
 
     def close(self) -> None:
         with self._changed:
@@ -101,27 +131,28 @@ class ReplaySource:
 
     def _next(self) -> Event | Rewound | ReplayEnded | None:
         """Wait for what comes next; None when it is time to leave."""
-        end = len(self._steps)
+        line = self.timeline
         with self._changed:
             while not self._closed:
-                if self._at < 0:
-                    self._at = 0
-                    return Rewound()
-                if self._at < end:
-                    wait, event = self._steps[self._at]
-                    if self._due(wait):
+                if self._jumped:
+                    self._jumped = self._ended = False
+                    self._at = line.count(self._head.position)
+                    return Rewound(tuple(line.events[: self._at]))
+                if self._at < len(line.events):
+                    wait = self._head.until(line.times[self._at])
+                    if wait is not None and wait <= 0:
                         self._at += 1
-                        return event
-                elif self._at == end:
-                    self._at += 1
+                        return line.events[self._at - 1]
+                elif not self._ended:
+                    self._ended = True
                     return ReplayEnded()
+                elif self._loop:
+                    wait = self._head.until(line.end + LOOP_PAUSE)
+                    if wait is not None and wait <= 0:
+                        self._head.seek(0.0)
+                        self._jumped = True
+                        continue
                 else:
-                    self._changed.wait_for(lambda: self._closed or self._at < 0)
+                    wait = None
+                self._changed.wait(wait)
         return None
-
-    def _due(self, seconds: float) -> bool:
-        """Wait that long, or as long as it is held; False when something else is to be done first."""
-        place = self._at
-        self._changed.wait_for(lambda: self._closed or self._paused or self._at != place, seconds)
-        self._changed.wait_for(lambda: self._closed or not self._paused or self._at != place)
-        return not self._closed and self._at == place

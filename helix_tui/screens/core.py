@@ -16,10 +16,11 @@ from ..bridge import Bridge
 from ..conversation import Conversation
 from ..figures import Figures
 from ..messages import Question
-from ..sources import Source
+from ..sources import ReplaySource, Source
 from ..widgets.loading import LoadingLine, Welcome
 from ..widgets.panels import BlocksPanel, MemoryPanel, Panel, SpeculationPanel, SpeedPanel, StripPanel, TopBar, View
 from ..widgets.prompt import PLACEHOLDER, Prompt
+from ..widgets.replay_line import ReplayLine
 from ..widgets.transcript import Transcript
 from ..widgets.turns import ReplyView
 from .dispatch import Dispatcher
@@ -77,8 +78,10 @@ class ChatCore(Screen[None]):
             with Vertical(id="talk"):
                 yield StripPanel(self.view, "strip")
                 yield self.transcript
-                with Vertical(id="ask"):
+                with Vertical(id="ask", classes="-replay" if self.replaying else ""):
                     yield self.prompt
+                    if isinstance(self.source, ReplaySource):
+                        yield ReplayLine(self.source)
             with Vertical(id="panels"):
                 yield SpeculationPanel(self.view, "speculation")
                 yield SpeedPanel(self.view, "speed")
@@ -109,6 +112,8 @@ class ChatCore(Screen[None]):
         self._frame += 1
         if self._frame % PANEL_EVERY == 0:
             self._turn()
+            for line in self.query(ReplayLine):
+                line.follow()
             if self._drawn != self.figures.version:
                 self._drawn = self.figures.version
                 self.mark()

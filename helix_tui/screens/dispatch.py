@@ -36,7 +36,7 @@ class Dispatcher:
         elif isinstance(note, Trouble):
             self._trouble(note)
         elif isinstance(note, Rewound):
-            self._rewound()
+            self._rewound(note)
         elif isinstance(note, ReplayEnded):
             self.flush()
             self.screen.transcript.note("end of the recording · r plays it again")
@@ -139,13 +139,18 @@ class Dispatcher:
         if not gone:
             self._next()
 
-    def _rewound(self) -> None:
+    def _rewound(self, rewound: Rewound) -> None:
         self._pieces = []
         self._running = None
         screen = self.screen
         screen.reply = None
-        screen.transcript.clear()
-        screen.figures.new_chat()
+        screen.conversation.clear()
+        with screen.app.batch_update():
+            screen.transcript.clear()
+            screen.figures.reset()
+            for event in rewound.events:
+                self._event(event)
+            self.flush()
         screen.mark()
 
     def _break_off(self) -> None:

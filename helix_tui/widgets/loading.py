@@ -32,7 +32,7 @@ class Welcome(Widget):
         width, height = self.size
         words = ["Ask something.", "A small draft model guesses ahead; the large one checks the guesses all at once."]
         if self._replay is not None:
-            words = ["This is a recording; no model is loaded.", "space holds it · r starts it again · q quits"]
+            words = ["This is a recording; no model is loaded.", "space holds it · ← → go by replies · q quits"]
         lines: list[Content] = []
         if height >= HELIX_HEIGHT + 4:
             drawn = helix(min(HELIX_WIDTH, width), HELIX_HEIGHT, self.phase)

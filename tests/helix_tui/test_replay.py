@@ -6,8 +6,9 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from driving import drive, foot, questions, replies, screen_text, until
@@ -16,10 +17,12 @@ from scripted import STORY, ScriptedEngine
 from textual.pilot import Pilot
 
 from engine import BadRecording, Recorder, Request, Speculation
-from engine.events import Loading
+from engine.events import Loaded, Loading
 from helix_tui.app import HelixApp
-from helix_tui.messages import ReplayEnded
-from helix_tui.replay import LONGEST_WAIT, ReplaySource, timeline
+from helix_tui.figures import Figures
+from helix_tui.messages import ReplayEnded, Rewound
+from helix_tui.replay import LOOP_PAUSE, SPEEDS, ReplaySource
+from helix_tui.speed import Speed
 
 
 @pytest.fixture
@@ -41,17 +44,6 @@ def recording(tmp_path: Path) -> Path:
             for event in engine.step():
                 recorder.write(event)
     return path
-
-
-def test_waits_between_replies_are_shortened() -> None:
-    events = [
-        (0.0, loaded()), (60.0, started()), (60.5, cycle("a")), (65.5, cycle("a")), (66.0, finished()),
-        (166.0, started()), (166.1, cycle("a")),
-    ]  # fmt: skip
-    waits = [wait for wait, _ in timeline(events, 1.0)]
-    assert waits == pytest.approx([0, LONGEST_WAIT, 0.5, 5, 0.5, LONGEST_WAIT, 0.1])
-    assert [w for w, _ in timeline(events, 2.0)] == pytest.approx([w / 2 for w in waits])
-    assert timeline([]) == []
 
 
 def test_a_replay_shows_the_chat_and_takes_no_questions(recording: Path) -> None:
@@ -91,22 +83,153 @@ def test_space_holds_a_replay_and_goes_on(halting: Path) -> None:
         await until(pilot, lambda: "PAUSED of halting.jsonl" in screen_text(app))
         assert figures.speculating.cycles == 4
         await pilot.press("space")
-        await until(pilot, lambda: figures.speculating.cycles == 5)
         await until(pilot, lambda: "REPLAY of halting.jsonl" in screen_text(app))
+        assert figures.speculating.cycles == 4, "what is due in a minute has come at once"
 
     drive(scenario, source=ReplaySource(halting), ready=False)
 
 
+class Clock:
+    """Moved by the test; a source that waits for it looks again when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Played:
+    """A source that plays into a list, by a clock that the test moves."""
+
+    def __init__(self, path: Path, **options: Any) -> None:
+        self.clock = Clock()
+        self.notes: list[Any] = []
+        self.source = ReplaySource(path, clock=self.clock, **options)
+
+    def to(self, position: float) -> list[Any]:
+        """Everything that is said until then, from the start."""
+        self.clock.now += position - self.source.position
+        while (note := self._due()) is not None:
+            self.notes.append(note)
+        return self.notes
+
+    def _due(self) -> Any:
+        """The next note, unless the source would wait for it."""
+        source = self.source
+        waits: list[float | None] = []
+
+        def no_waiting(seconds: float | None = None) -> bool:
+            waits.append(seconds)
+            source._closed = True
+            return False
+
+        source._changed.wait = no_waiting  # type: ignore[method-assign, assignment]
+        note = source._next()
+        source._closed = False
+        return None if waits else note
+
+
+def figures_of(notes: Iterable[Any]) -> Figures:
+    """The figures as the app's dispatcher folds them."""
+    figures = Figures()
+    for note in notes:
+        if isinstance(note, Rewound):
+            figures.reset()
+            for event in note.events:
+                figures.feed(event)
+        elif not isinstance(note, ReplayEnded):
+            figures.feed(note)
+    return figures
+
+
+def state(thing: object) -> object:
+    """Everything in it but the count of changes."""
+    if isinstance(thing, (Figures, Speed)):
+        return {name: state(value) for name, value in vars(thing).items() if name != "version"}
+    return thing
+
+
+@pytest.mark.parametrize("start", [0.0, 1.05, 3.0, 99.0])
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.55, 0.8, 1.0])
+def test_seeking_shows_exactly_what_playing_shows(recording: Path, start: float, share: float) -> None:
+    there = Played(recording).source.timeline.end * share
+    played = Played(recording)
+    played.to(there)
+    sought = Played(recording)
+    sought.to(start)
+    sought.source.seek(there)
+    sought.to(there)
+    assert state(figures_of(sought.notes)) == state(figures_of(played.notes))
+    if share > 0.5:
+        assert figures_of(played.notes).speculating.cycles > 5
+
+
+def test_a_seek_is_told_in_one_note_and_playing_goes_on_from_there(recording: Path) -> None:
+    played = Played(recording)
+    played.to(2.0)
+    told = len(played.notes)
+    played.source.seek(1.2)
+    (jump,) = played.to(1.2)[told:]
+    assert jump == Rewound(tuple(played.source.timeline.events[: played.source.timeline.count(1.2)]))
+    assert isinstance(jump.events[1], Loaded)
+    played.to(99.0)
+    rest = [note for note in played.notes[told + 1 :] if not isinstance(note, ReplayEnded)]
+    assert [*jump.events, *rest] == played.source.timeline.events
+
+
+def test_a_held_replay_waits_what_was_left_when_it_goes_on(halting: Path) -> None:
+    played = Played(halting)
+    played.to(30.0)
+    before = len(played.notes)
+    played.source.toggle_pause()
+    played.clock.now += 1000
+    assert len(played.to(played.source.position)) == before
+    played.source.toggle_pause()
+    assert len(played.to(59.0)) == before
+    assert len(played.to(61.0)) > before
+
+
 def test_nothing_comes_while_a_replay_is_held(recording: Path) -> None:
-    notes: list[object] = []
-    source = ReplaySource(recording, speed=10)
-    source.toggle_pause()
-    source.start(lambda note: notes.append(note) is None)
-    time.sleep(0.3)
-    assert notes == []
-    source.toggle_pause()
-    wait(lambda: notes)
-    source.close()
+    played = Played(recording)
+    played.source.toggle_pause()
+    played.clock.now += 1000
+    assert [type(note) for note in played.to(played.source.position)] == [Loading]
+
+
+def test_a_held_replay_shows_where_it_was_moved_to(recording: Path) -> None:
+    played = Played(recording)
+    played.source.toggle_pause()
+    played.source.skip(1.3)
+    assert played.source.position == pytest.approx(1.3)
+    assert isinstance(played.to(1.3)[-1], Rewound)
+    assert played.source.paused
+
+
+def test_speed_goes_in_steps_and_stays_in_range(recording: Path) -> None:
+    source = ReplaySource(recording, speed=3)
+    assert [source.change_speed(1) for _ in range(3)] == [4, 8, 8]
+    assert [source.change_speed(-1) for _ in range(6)] == [4, 2, 1, 0.5, 0.25, 0.25]
+    assert source.change_speed(1) == SPEEDS[1]
+
+
+def test_seeking_stays_on_the_recording(recording: Path) -> None:
+    source = ReplaySource(recording, clock=Clock())
+    source.skip(-5)
+    assert source.position == 0
+    source.skip(500)
+    assert source.position == source.timeline.end
+
+
+def test_a_loop_begins_again_after_a_pause(recording: Path) -> None:
+    played = Played(recording, loop=True)
+    end = played.source.timeline.end
+    assert isinstance(played.to(end)[-1], ReplayEnded)
+    played.clock.now += LOOP_PAUSE - 0.1
+    assert isinstance(played.to(played.source.position)[-1], ReplayEnded)
+    played.clock.now += 0.2
+    assert isinstance(played.to(played.source.position)[-1], Rewound)
+    assert played.source.position < 1
 
 
 def test_a_replay_that_has_ended_can_be_closed(recording: Path) -> None:
@@ -123,6 +246,26 @@ def wait(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < give_up, "waited in vain"
         time.sleep(0.01)
+
+
+def test_keys_move_a_held_replay_and_the_line_says_where(halting: Path) -> None:
+    async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
+        figures = app.chat.figures
+        await until(pilot, lambda: figures.speculating.cycles == 4)
+        await pilot.press("space", "shift+right", "minus")
+        await until(pilot, lambda: "reply 1 of 1  0.5×" in screen_text(app))
+        assert "‖ 0:05 / 1:03" in screen_text(app)
+        await pilot.press("right")
+        await until(pilot, lambda: figures.speculating.cycles == 7 and not app.chat.answering)
+        assert [r.text for r in replies(app)] == ["abz" * 7]
+        await pilot.press("left")
+        await until(pilot, lambda: figures.speculating.cycles == 0 and app.chat.answering)
+        assert [r.text for r in replies(app)] == [""]
+        await pilot.press("plus", "home")
+        await until(pilot, lambda: "▶" in screen_text(app) and figures.speculating.cycles == 4)
+        assert [r.text for r in replies(app)] == ["abz" * 4]
+
+    drive(scenario, source=ReplaySource(halting), ready=False)
 
 
 def test_r_plays_it_again(recording: Path) -> None:
