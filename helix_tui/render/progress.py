@@ -16,7 +16,7 @@ def progress(position: float, end: float, marks: Sequence[float], speed: float, 
     left = Content.assemble(("‖ " if held else "▶ ", "bold $replay"), (clock(position), "bold $foreground"))
     left = Content.assemble(left, (f" / {clock(end)}", "$muted"))
     right = Content.assemble((f"{speed:g}×", "$foreground" if speed == 1 else "bold $replay"))
-    reply = f"reply {bisect_right(marks, position)} of {len(marks)}"
+    reply = f"reply {max(1, bisect_right(marks, position))} of {len(marks)}"
     if marks and width - left.cell_length - right.cell_length - len(reply) - 6 >= NARROW:
         right = Content.assemble((reply, "$muted"), "  ", right)
     room = width - left.cell_length - right.cell_length - 4
