@@ -14,6 +14,7 @@ Draft = Annotated[str, typer.Option(help='The small model that drafts: as --targ
 Device = Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda, cuda:1, mps, xpu or directml.")]
 Dtype = Annotated[str, typer.Option(help="Of the weights: auto, float32, bfloat16, float16 or int8.")]
 Drafter = Annotated[str, typer.Option(help="Who drafts: model, ngram, chain (n-grams before the model) or auto.")]
+Exact = Annotated[bool, typer.Option("--exact", help="Bit-identical logits at every depth; slower, least so in int8.")]
 Depth = Annotated[str | None, typer.Option(help="Tokens to draft in a cycle; 0 is baseline; auto, unless told.")]
 Baseline = Annotated[bool, typer.Option("--baseline", help="Plain decoding, the same as --depth 0.")]
 Temperature = Annotated[float | None, typer.Option(help="How freely tokens are drawn; 0, unless told: greedily.")]
@@ -35,6 +36,7 @@ class Choices:
     device: str
     dtype: str | None
     drafter: str
+    exact: bool
     request: Request
     """Its only message is a stand-in for the question."""
 
@@ -58,7 +60,7 @@ def choose(ctx: typer.Context, given: dict[str, Any]) -> Choices:
     draft = None if given["draft"].lower() == "none" else given["draft"]
     dtype = None if given["dtype"].lower() == "auto" else given["dtype"]
     drafter = EngineConfig(drafter=given["drafter"].lower()).drafter
-    return Choices(given["target"], draft, given["device"], dtype, drafter, request)
+    return Choices(given["target"], draft, given["device"], dtype, drafter, given["exact"], request)
 
 
 def _depth(ctx: typer.Context, text: str | None) -> Any:

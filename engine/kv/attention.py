@@ -51,8 +51,12 @@ def attend(pack: Pack, layer: int, query: Tensor, scale: float, softcap: float |
     for segment in pack.segments:
         keys, values = pack.store.read(layer, segment.read)
         part = query[:, row : row + segment.rows]
-        parts.append(_attend(pack, segment, part, keys, values, scale, softcap, window))
+        if pack.tile:
+            part = F.pad(part, (0, 0, 0, pack.tile - segment.rows))
+        parts.append(_attend(pack, segment, part, keys, values, scale, softcap, window)[:, : segment.rows])
         row += segment.rows
+    if pack.padding:
+        parts.append(torch.zeros_like(query[:, row:, : parts[0].shape[-1]]))
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 

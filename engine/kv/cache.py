@@ -28,6 +28,8 @@ class Segment:
     """Tokens in the pool once they are written."""
     write: Runs
     read: Runs
+    rest: Runs = ()
+    """Places read besides those of the text, to the end of its last block."""
 
     @property
     def past(self) -> int:
@@ -40,18 +42,27 @@ class Pack:
 
     segments: Sequence[Segment]
     store: SlabStore
+    tile: int | None = None
+    """Rows that every forward has, those of padding at the end included; attention then reads whole blocks, one mask
+    for each segment, so that all shapes a row meets depend on its position alone (see `models/exact.py`)."""
     masks: dict[tuple[int, int, int | None], Tensor] = field(default_factory=dict)
     """Additive masks by (rows, length, window): built once a forward, shared by all layers."""
 
+    @property
+    def padding(self) -> int:
+        """Rows at the end that belong to nobody."""
+        return self.tile - sum(s.rows for s in self.segments) if self.tile else 0
+
     def mask(self, segment: Segment, window: int | None, dtype: torch.dtype, device: torch.device) -> Tensor | None:
         """`[rows, length]`, 0 where a row may look and -inf elsewhere; None when every row may look everywhere."""
-        if window is not None and segment.length <= window:
-            window = None
-        if segment.rows == 1 and window is None:
-            return None
+        if self.tile is None:
+            if window is not None and segment.length <= window:
+                window = None
+            if segment.rows == 1 and window is None:
+                return None
         key = (segment.rows, segment.length, window)
         if key not in self.masks:
-            hidden = ~visible(segment, window, device)
+            hidden = ~visible(segment, window, device, self.tile)
             self.masks[key] = torch.zeros(hidden.shape, dtype=dtype, device=device).masked_fill(hidden, float("-inf"))
         return self.masks[key]
 
@@ -61,6 +72,8 @@ class Pack:
         for segment in self.segments:
             rows = slice(row, row + segment.rows)
             self.store.write(layer, segment.write, keys[:, rows], values[:, rows])
+            if self.tile:
+                self.store.clear(layer, segment.rest)
             row += segment.rows
 
     def masks_for(
@@ -76,7 +89,7 @@ class Pack:
         """
 
         def build(window: int | None) -> Tensor:
-            mask = torch.block_diag(*(visible(s, window, device) for s in self.segments)).bool()[None, None]
+            mask = torch.block_diag(*(visible(s, window, device, self.tile) for s in self.segments)).bool()[None, None]
             if additive is None:
                 return mask
             return torch.zeros(mask.shape, dtype=additive, device=device).masked_fill(~mask, torch.finfo(additive).min)
@@ -91,10 +104,16 @@ class Pack:
         return masks if "sliding_attention" in masks else masks["full_attention"]
 
 
-def visible(segment: Segment, window: int | None, device: torch.device) -> Tensor:
-    """Bool `[rows, length]`: which of the sequence's tokens each new row may look at."""
-    place = torch.arange(segment.length, device=device)
-    row = place[segment.past :, None]
+def visible(segment: Segment, window: int | None, device: torch.device, tile: int | None = None) -> Tensor:
+    """Bool `[rows, length]`: which of the sequence's tokens each new row may look at.
+
+    With a tile `[tile, length of the whole blocks]`; a row of padding sees what the last row sees.
+    """
+    width = sum(count for _, count in segment.read) if tile else segment.length
+    place = torch.arange(width, device=device)
+    row = torch.arange(segment.past, segment.past + (tile or segment.rows), device=device)[:, None]
+    if tile:
+        row = row.clamp(max=segment.length - 1)
     mask = place <= row
     return mask if window is None else mask & (row - place < window)
 

@@ -47,6 +47,12 @@ class SlabStore:
             return keys[:, first : first + count], values[:, first : first + count]
         return _gather(keys, slots), _gather(values, slots)
 
+    def clear(self, layer: int, slots: Runs) -> None:
+        """Zeros at the slots: what nobody wrote may be NaN, which no mask hides."""
+        for first, count in slots:
+            self.keys[layer][:, first : first + count] = 0
+            self.values[layer][:, first : first + count] = 0
+
     def copy(self, source: int, target: int) -> None:
         """Copy one block, in every layer."""
         a, b = source * BLOCK_SIZE, target * BLOCK_SIZE

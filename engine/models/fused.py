@@ -155,6 +155,8 @@ class FusedDecoder:
     def _angles(self, pack: Pack) -> tuple[Tensor, Tensor]:
         """cos and signed sin `[rows, 1, dim]` of the new rows' positions."""
         parts = [slice(s.past, s.length) for s in pack.segments]
+        if pack.padding:
+            parts.append(slice(0, pack.padding))
         if len(parts) == 1:
             return self._cos[parts[0], None], self._sin[parts[0], None]
         return torch.cat([self._cos[p] for p in parts])[:, None], torch.cat([self._sin[p] for p in parts])[:, None]

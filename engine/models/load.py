@@ -84,7 +84,7 @@ def load_pair(
             progress(Loading("reserving the KV pool"))
             context = min(_context(big.model), config.max_context or 1 << 60)
             blocks = _pool_size(big, small, context, config, read_memory(picked))
-            target_model = big.paged(blocks, remember=config.prefix_cache)
+            target_model = big.paged(blocks, remember=config.prefix_cache, exact=config.exact)
             draft_model = small.paged(blocks, remember=config.prefix_cache) if small else None
             break
         except (HelixError, RuntimeError) as error:

@@ -14,6 +14,7 @@ from ..kv import attention
 from ..kv.blocks import BlockAllocator, BlockTable
 from ..kv.cache import Pack, PagedCache, Segment
 from ..kv.pool import LayerShape, SlabStore, slots
+from . import exact
 from .fused import FusedDecoder
 
 Attention = Literal["fused", "paged", "sdpa", "eager"]
@@ -44,7 +45,9 @@ class PagedModel:
         packs: bool = True,
         fused: FusedDecoder | None = None,
         remember: bool = True,
+        exact: bool = False,
     ) -> None:
+        """`exact`: bit-identical logits however many rows a forward has (see `exact`)."""
         self.model = model
         self.config: Any = self.model.config.get_text_config()
         self.device: torch.device = self.model.device
@@ -52,6 +55,7 @@ class PagedModel:
         self.attention = attention
         self.shapes = shapes
         self.packs = packs
+        self.exact = exact
         self.parameters = parameters
         self._fused = fused
         self.store = SlabStore(shapes, blocks, self.dtype, self.device)
@@ -86,22 +90,36 @@ class PagedModel:
         """
         before = [span.table.length for span in spans]
         try:
-            if len(spans) > 1 and not self.packs:
+            if len(spans) > 1 and not self.packs and not self.exact:
                 return torch.cat([self.forward([span]) for span in spans])
             for span in spans:
                 for source, target in span.table.append(len(span.tokens)):
                     self.store.copy(source, target)
-            return self._run(spans)
+            return self._run_exact(spans, before) if self.exact else self._run(spans)
         except BaseException:
             for span, length in zip(spans, before, strict=True):
                 span.table.rollback(length)
             raise
 
     def _run(self, spans: Sequence[Span]) -> Tensor:
-        segments = [_segment(span) for span in spans]
-        pack = Pack(segments, self.store)
-        kept = _kept_rows(spans).to(self.device)
-        ids = _join([s.tokens for s in spans])
+        pack = Pack([_segment(span) for span in spans], self.store)
+        return self._logits(_join([s.tokens for s in spans]), pack, _kept_rows(spans).to(self.device))
+
+    def _run_exact(self, spans: Sequence[Span], starts: Sequence[int]) -> Tensor:
+        """The same in forwards of one shape. All rows go through the output layer: its shape counts too."""
+        every = torch.arange(exact.ROWS, device=self.device)
+        share = self.packs and self.attention in ("fused", "paged")
+        out = []
+        for tile in exact.tiles([(a, a + len(s.tokens)) for a, s in zip(starts, spans, strict=True)], share=share):
+            pack = Pack([p.segment(spans[p.span].table) for p in tile], self.store, exact.ROWS)
+            parts = [spans[p.span].tokens[p.start - starts[p.span] : p.stop - starts[p.span]] for p in tile]
+            ids = torch.cat([*parts, every.new_zeros(pack.padding)])
+            wanted = [i for p in tile for i in _wanted(p, spans[p.span], starts[p.span])]
+            logits = self._logits(ids, pack, every)
+            out.append(logits[torch.tensor(wanted, dtype=torch.bool, device=self.device).nonzero().squeeze(1)])
+        return torch.cat(out)
+
+    def _logits(self, ids: Tensor, pack: Pack, kept: Tensor) -> Tensor:
         # no_grad, not inference_mode: DirectML cannot use inference tensors.
         with torch.no_grad():
             if self._fused is not None:
@@ -113,6 +131,7 @@ class PagedModel:
         inputs: dict[str, Any] = {"input_ids": ids[None]}
         if self._takes_positions:
             places = [torch.arange(s.past, s.length, device=self.device) for s in segments]
+            places.append(torch.zeros(pack.padding, dtype=torch.long, device=self.device))
             inputs["position_ids"] = _join(places)[None]
         if self.attention != "paged":
             additive = self.dtype if self.attention == "eager" else None
@@ -134,6 +153,12 @@ def _segment(span: Span) -> Segment:
     length = span.table.length
     rows = len(span.tokens)
     return Segment(rows, length, slots(span.table, length - rows, length), slots(span.table, 0, length))
+
+
+def _wanted(piece: exact.Piece, span: Span, start: int) -> list[bool]:
+    """Of each of the piece's rows, whether its logits are."""
+    first = start + len(span.tokens) - span.keep
+    return [place >= first for place in range(piece.start, piece.stop)]
 
 
 def _join(parts: list[Tensor]) -> Tensor:

@@ -47,7 +47,7 @@ class Attached:
         dtype: torch.dtype = self.fused.dtype if self.fused else self.model.dtype
         return dtype
 
-    def paged(self, blocks: int, *, remember: bool = True) -> PagedModel:
+    def paged(self, blocks: int, *, remember: bool = True, exact: bool = False) -> PagedModel:
         """Over a pool of its own."""
         return PagedModel(
             self.model,
@@ -58,6 +58,7 @@ class Attached:
             packs=self.packs,
             fused=self.fused,
             remember=remember,
+            exact=exact,
         )
 
 

@@ -21,6 +21,7 @@ def ask(
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     drafter: options.Drafter = "model",
+    exact: options.Exact = False,
     depth: options.Depth = None,
     baseline: options.Baseline = False,
     temperature: options.Temperature = None,
@@ -45,7 +46,7 @@ def ask(
     question = asking.read_question() if prompt in (None, "-") else str(prompt)
     messages = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": question})
-    load = {n: getattr(choices, n) for n in ("target", "draft", "device", "dtype", "drafter")}
+    load = {n: getattr(choices, n) for n in ("target", "draft", "device", "dtype", "drafter", "exact")}
     with reader_may_leave():
         return asking.ask(replace(choices.request, messages=messages), load, as_json=as_json, events=events)
     return 0

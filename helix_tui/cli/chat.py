@@ -19,6 +19,7 @@ def chat(
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     drafter: options.Drafter = "model",
+    exact: options.Exact = False,
     depth: options.Depth = None,
     baseline: options.Baseline = False,
     temperature: options.Temperature = None,
@@ -46,7 +47,9 @@ def chat(
     from ..app import HelixApp
     from ..sources import LiveSource
 
-    source = LiveSource(choices.target, choices.draft, choices.device, choices.dtype, drafter=choices.drafter)
+    source = LiveSource(
+        choices.target, choices.draft, choices.device, choices.dtype, drafter=choices.drafter, exact=choices.exact
+    )
     run(
         HelixApp(
             source,

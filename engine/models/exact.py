@@ -1,0 +1,57 @@
+"""Bitwise identity: every row meets the same shapes, whoever computes it and however many rows come with it.
+
+A matrix product of 1 row and one of 5 add their terms in another order, so logits differ in their last bits, and once
+in a long while a greedy choice with them. Here each forward has `ROWS` rows, padded where there are fewer, and
+attention reads whole blocks: what a row gives then depends on its text alone, not on the depth, the batch, the chunks
+of the prefill or what was cached. Within one shape a row's result does not depend on the others (tested, on CPUs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..kv.blocks import BLOCK_SIZE, BlockTable
+from ..kv.cache import Segment
+from ..kv.pool import slots
+
+ROWS = 8
+"""Rows of every forward: depth 7 still takes one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Tokens start .. stop-1 of one span's sequence, within one block."""
+
+    span: int
+    start: int
+    stop: int
+
+    def segment(self, table: BlockTable) -> Segment:
+        end = -(-self.stop // BLOCK_SIZE) * BLOCK_SIZE
+        return Segment(
+            self.stop - self.start,
+            self.stop,
+            slots(table, self.start, self.stop),
+            slots(table, 0, end),
+            slots(table, self.stop, end),
+        )
+
+
+def tiles(spans: Sequence[tuple[int, int]], *, share: bool, rows: int = ROWS) -> list[list[Piece]]:
+    """Spans (start, stop) of token positions cut into forwards of at most `rows` rows, in order.
+
+    With `share`, pieces may lie in one forward; without, each has its own.
+    """
+    made: list[list[Piece]] = []
+    room = 0
+    for number, (start, stop) in enumerate(spans):
+        while start < stop:
+            if not room:
+                made.append([])
+                room = rows
+            end = min(stop, start + room, (start // BLOCK_SIZE + 1) * BLOCK_SIZE)
+            made[-1].append(Piece(number, start, end))
+            room = room - (end - start) if share else 0
+            start = end
+    return made
