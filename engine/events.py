@@ -16,6 +16,8 @@ Origin = Literal["draft", "correction", "bonus", "plain"]
 FinishReason = Literal["eos", "stop", "length", "context", "cancelled", "error"]
 DraftSource = Literal["model", "ngram"]
 DrafterKind = Literal["model", "ngram", "chain"]
+Rule = Literal["argmax", "block", "token"]
+"""How drafts are judged: by the target's likeliest token (temperature 0), or by one of the two verifiers."""
 Runs = tuple[tuple[int, int], ...]
 """Block numbers as (first, count) runs: consecutive blocks are the common case."""
 
@@ -169,6 +171,8 @@ class Started(Event):
     blocks: Blocks
     question: str | None = None
     """What was asked: the last message or the prompt, so that a recording can be read; None for token ids."""
+    rule: Rule | None = None
+    """N-grams are judged by `token` whenever it is not `argmax`. None in recordings from before there was this field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +216,8 @@ class Cycle(Event):
     """Prompt tokens computed in the same target forward: they lengthen the first cycle's verify_seconds."""
     batch: int = 1
     """Sequences that shared this step's target forward."""
+    in_flight: Runs = ()
+    """Physical blocks held for drafted tokens in this cycle and given back by its rollback."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .events import Blocks, Cycle, DrafterKind, Failed, Finished, Loaded, ModelInfo, Prefilled, Started
+from .events import Blocks, Cycle, DrafterKind, Failed, Finished, Loaded, ModelInfo, Prefilled, Rule, Started
 from .kv.blocks import BLOCK_SIZE, BlockAllocator
 from .kv.pool import runs
 from .models.load import Loaded as Pair
@@ -29,7 +29,9 @@ def started(sequence: Sequence, allocator: BlockAllocator) -> Started:
     depth = None if asked == "auto" else asked
     request = sequence.request
     question = request.messages[-1]["content"] if request.messages else request.prompt
-    return Started(sequence.id, sequence.prompt_length, sequence.cached, depth, blocks(sequence, allocator), question)
+    rule: Rule = "argmax" if request.sampling.greedy else request.speculation.verifier
+    told = blocks(sequence, allocator)
+    return Started(sequence.id, sequence.prompt_length, sequence.cached, depth, told, question, rule)
 
 
 def prefilled(sequence: Sequence, allocator: BlockAllocator) -> Prefilled:
@@ -51,7 +53,8 @@ def cycle(round: Round, rounds: Rounds, allocator: BlockAllocator) -> Cycle:
         verify_seconds=rounds.verify_seconds,
         seconds=rounds.seconds,
         blocks=blocks(round.sequence, allocator),
-        peak_blocks=round.peak_blocks,
+        peak_blocks=len(round.sequence.table.blocks) + len(round.given_back),
+        in_flight=runs(round.given_back),
         prompt_rows=round.prompt_rows,
         batch=len(rounds.rounds),
     )

@@ -43,7 +43,8 @@ class Round:
     drafted: tuple[Drafted, ...]
     accepted: int
     emitted: tuple[Emitted, ...]
-    peak_blocks: int
+    given_back: list[int]
+    """Blocks held while the drafted tokens were in flight, and no longer."""
     prompt_rows: int
 
 
@@ -140,7 +141,6 @@ class Speculator:
             drafts = proposal.tokens if proposal else new[:0]
             spans.append(Span(sequence.table, torch.cat((new, drafts)), len(drafts) + 1))
         logits = self.target.forward(spans)
-        peaks = [len(s.table.blocks) for s in sequences]
         self._wait()
         verified_at = time.perf_counter()
         scored = []
@@ -150,8 +150,8 @@ class Speculator:
             at += span.keep
         told = _to_host([s.flat() for s in scored])
         rounds = [
-            self._accept(sequence, depth, values, new, peak)
-            for sequence, depth, values, new, peak in zip(sequences, depths, told, rows, peaks, strict=True)
+            self._accept(sequence, depth, values, new)
+            for sequence, depth, values, new in zip(sequences, depths, told, rows, strict=True)
         ]
         self._learn(rounds, drafted_at - start, verified_at - drafted_at)
         return Rounds(rounds, drafted_at - start, verified_at - drafted_at, time.perf_counter() - start)
@@ -205,7 +205,7 @@ class Speculator:
             by_model = drafted if rounds[0].depth.source == "model" else 0
             self._costs.observe(drafted + 1, verify_seconds, by_model, draft_seconds)
 
-    def _accept(self, sequence: Sequence, asked: Depth, told: list[float], rows: int, peak: int) -> Round:
+    def _accept(self, sequence: Sequence, asked: Depth, told: list[float], rows: int) -> Round:
         depth = (len(told) - 2) // 3
         accepted, follower = int(told[0]), int(told[1])
         drafts = [int(t) for t in told[2 : 2 + depth]]
@@ -219,12 +219,12 @@ class Speculator:
         counts.cycles += 1
         counts.drafted += depth
         counts.accepted += accepted
-        sequence.table.rollback(min(sequence.table.length, len(sequence.tokens) - 1))
+        given_back = sequence.table.rollback(len(sequence.tokens) - 1)
         sequence.table.publish(sequence.tokens)
         if self.drafter:
             self.drafter.observe(sequence)
         shown = tuple(Drafted(token, self._piece(token), q[i], p[i], i < accepted) for i, token in enumerate(drafts))
-        return Round(sequence, asked, shown, accepted, tuple(emitted), peak, rows - 1)
+        return Round(sequence, asked, shown, accepted, tuple(emitted), given_back, rows - 1)
 
     def _piece(self, token: int) -> str:
         return self._tokenizer.piece(token) if self._tokenizer else ""

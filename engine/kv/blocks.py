@@ -202,16 +202,18 @@ class BlockTable:
             self.blocks.append(self._allocator.take(self.blocks[-1] if self.blocks else None))
         return copies
 
-    def rollback(self, length: int) -> None:
-        """Forget the KV of all but the first `length` tokens and give back the blocks that are empty then."""
+    def rollback(self, length: int) -> list[int]:
+        """Forget the KV of all but the first `length` tokens; returns the blocks given back, empty now."""
         if length >= self.length:
-            return
+            return []
         keep = -(-length // BLOCK_SIZE)
-        self._allocator.release(reversed(self.blocks[keep:]))
+        given_back = self.blocks[keep:]
+        self._allocator.release(reversed(given_back))
         del self.blocks[keep:]
         del self._keys[length // BLOCK_SIZE :]
         self.length = length
         self.shared = min(self.shared, keep)
+        return given_back
 
     def publish(self, tokens: Sequence[int]) -> None:
         """Offer the full blocks of the final text `tokens` to others, as far as their KV is here."""

@@ -39,7 +39,7 @@ EVERY: tuple[Event, ...] = (
     LOADED,
     replace(LOADED, draft=None),
     Started(1, 9, 4, 3, BLOCKS),
-    Started(2, 9, 4, None, BLOCKS),
+    Started(2, 9, 4, None, BLOCKS, "why?", "block"),
     Prefilled(1, 5, 0.25, BLOCKS),
     Cycle(
         1,
@@ -57,6 +57,7 @@ EVERY: tuple[Event, ...] = (
         batch=2,
         drafter="ngram",
         reason="drafting costs more than it saves",
+        in_flight=((11, 1),),
     ),
     Cycle(1, 1, 0, (), 0, (Emitted(4, "", "plain"),), 0.0, 0.02, 0.03, replace(BLOCKS, table=(), cached=()), 3),
     Preempted(1),
