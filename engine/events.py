@@ -172,7 +172,7 @@ class Started(Event):
     question: str | None = None
     """What was asked: the last message or the prompt, so that a recording can be read; None for token ids."""
     rule: Rule | None = None
-    """N-grams are judged by `token` whenever it is not `argmax`. None in recordings from before there was this field."""
+    """N-grams are judged by `token` whenever it is not `argmax`. None in older recordings."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from engine import Event
-from engine.events import Blocks, Cycle, DeviceMemory, Failed, Finished, Loaded, MemoryRead, Prefilled, Runs, Started
+from engine.events import (
+    Blocks,
+    Cycle,
+    DeviceMemory,
+    Failed,
+    Finished,
+    Loaded,
+    MemoryRead,
+    Preempted,
+    Prefilled,
+    Started,
+)
 
+from .pool import Pool
 from .speed import Speed
 
 ROUNDS_KEPT = 64
-
-
-def numbers(runs: Runs) -> Iterable[int]:
-    """The block numbers of (first, count) runs, in order."""
-    for first, count in runs:
-        yield from range(first, first + count)
 
 
 @dataclass(slots=True)
@@ -60,45 +65,6 @@ class Speculating:
     def by_position(self) -> list[float]:
         """For each position, kept / drafted there."""
         return [k / d for k, d in zip(self.kept_at, self.drafted_at, strict=True)]
-
-
-@dataclass(slots=True)
-class Pool:
-    """The KV pool as the last event told it, and what the running reply reused."""
-
-    blocks: Blocks | None = None
-    in_flight: int = 0
-    """Blocks that the last cycle held for drafted tokens and gave back: its peak less its table."""
-    prompt_tokens: int = 0
-    reused_tokens: int = 0
-    """Prompt tokens whose KV was already there (`Started.cached_tokens`)."""
-    reused_blocks: int = 0
-    """Leading blocks that came from the prefix index (`Blocks.shared`)."""
-    tokens: int = 0
-    """Tokens of the conversation whose KV was in the pool last."""
-
-    @property
-    def used(self) -> int:
-        """Blocks that the sequence holds."""
-        return sum(count for _, count in self.blocks.table) if self.blocks else 0
-
-    @property
-    def remembered(self) -> int:
-        """Blocks that no sequence holds but whose text is kept for reuse."""
-        return sum(count for _, count in self.blocks.cached) if self.blocks else 0
-
-    @property
-    def utilisation(self) -> float | None:
-        """length / (blocks held * size): how full the held blocks are."""
-        if self.blocks is None or not self.used:
-            return None
-        return self.blocks.length / (self.used * self.blocks.size)
-
-    def see(self, blocks: Blocks, peak: int | None = None) -> None:
-        self.blocks = blocks
-        self.in_flight = max(0, peak - self.used) if peak is not None else 0
-        if blocks.length:
-            self.tokens = blocks.length
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,29 +110,25 @@ class Figures:
             self.memory = event.memory
         elif isinstance(event, Started):
             self.speculating = Speculating()
-            self.pool = Pool(
-                prompt_tokens=event.prompt_tokens,
-                reused_tokens=event.cached_tokens,
-                reused_blocks=event.blocks.shared,
-                tokens=event.prompt_tokens,
-            )
-            self.pool.see(event.blocks)
+            self.pool.start(event)
         elif isinstance(event, Prefilled):
-            self.pool.see(event.blocks)
+            self.pool.see(event.request, event.blocks)
         elif isinstance(event, Cycle):
             self.speculating.add(event)
-            self.pool.see(event.blocks, event.peak_blocks)
+            self.pool.cycle(event)
         elif isinstance(event, Finished):
-            self.pool.see(event.blocks)
+            self.pool.drop(event.request, event.blocks)
             self.pool.tokens = event.usage.prompt_tokens + event.usage.completion_tokens
         elif isinstance(event, Failed):
-            self.pool.in_flight = 0
+            self.pool.drop(event.request)
+        elif isinstance(event, Preempted):
+            self.pool.preempt(event.request)
 
     def new_chat(self) -> None:
         """Forget the conversation; what the pool remembers and what was measured stay."""
         self.version += 1
         self.speculating = Speculating()
-        self.pool = Pool(blocks=self.pool.blocks)
+        self.pool = Pool(self.pool.blocks)
         self.speed.new_chat()
 
     def split(self) -> Split | None:

@@ -64,6 +64,8 @@ class Dispatcher:
         if self._forgotten is not None and getattr(event, "request", None) == self._forgotten:
             if isinstance(event, (Finished, Failed)):
                 self._running = self._forgotten = None
+            if isinstance(event, Finished):
+                self.screen.figures.pool.drop(event.request, event.blocks)
             return
         self.screen.figures.feed(event)
         if isinstance(event, Loading):
@@ -123,6 +125,7 @@ class Dispatcher:
         screen = self.screen
         gone = trouble.where in ("load", "lost")
         if trouble.error != "Recording":
+            screen.figures.pool.owners.clear()
             screen.conversation.drop()
             self._break_off()
         if gone:

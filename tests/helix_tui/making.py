@@ -25,6 +25,8 @@ def cycle(
     blocks: Blocks = POOL,
     peak: int = 0,
     reason: str = "",
+    request: int = 1,
+    in_flight: Any = (),
 ) -> Cycle:
     """Each letter of `drafted` is a drafted token, the first `kept` of them accepted; `own` is the target's token."""
     tokens = tuple(Drafted(i, c, 0.5, 0.5, i < kept) for i, c in enumerate(drafted))
@@ -32,13 +34,15 @@ def cycle(
     emitted = tuple(Emitted(i, c, "draft") for i, c in enumerate(drafted[:kept]))
     last = (Emitted(99, own, origin),) if own else ()  # type: ignore[arg-type]
     return Cycle(
-        1, index, len(drafted) if depth is None else depth, tokens, kept, emitted + last, 0.001, 0.008, seconds,
-        blocks, peak, reason=reason,
+        request, index, len(drafted) if depth is None else depth, tokens, kept, emitted + last, 0.001, 0.008, seconds,
+        blocks, peak, reason=reason, in_flight=in_flight,
     )  # fmt: skip
 
 
-def started(prompt: int = 10, cached: int = 0, depth: int = 4, blocks: Blocks = POOL) -> Started:
-    return Started(1, prompt, cached, depth, blocks)
+def started(
+    prompt: int = 10, cached: int = 0, depth: int = 4, blocks: Blocks = POOL, *, request: int = 1, rule: Any = None
+) -> Started:
+    return Started(request, prompt, cached, depth, blocks, rule=rule)
 
 
 def usage(**figures: Any) -> Usage:
@@ -50,8 +54,8 @@ def usage(**figures: Any) -> Usage:
     return Usage(**(known | figures))
 
 
-def finished(blocks: Blocks = POOL, reason: Any = "eos", **figures: Any) -> Finished:
-    return Finished(1, reason, "text", usage(**figures), blocks)
+def finished(blocks: Blocks = POOL, reason: Any = "eos", *, request: int = 1, **figures: Any) -> Finished:
+    return Finished(request, reason, "text", usage(**figures), blocks)
 
 
 def model(size: int, name: str = "org/model-a", parameters: int = 24_400_000) -> ModelInfo:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from making import cycle, finished, loaded, pool, started
 
-from engine.events import Failed, Prefilled
+from engine.events import Prefilled
 from helix_tui.conversation import Conversation, History
-from helix_tui.figures import Figures, numbers
+from helix_tui.figures import Figures
 from helix_tui.speed import ENOUGH_CYCLES, WINDOW, Speed
 
 
@@ -16,10 +16,6 @@ def fed(*events: object) -> Figures:
     for event in events:
         figures.feed(event)  # type: ignore[arg-type]
     return figures
-
-
-def test_runs_are_block_numbers() -> None:
-    assert list(numbers(((3, 2), (9, 1)))) == [3, 4, 9]
 
 
 def test_acceptance_and_mean_length_are_the_usages() -> None:
@@ -42,18 +38,6 @@ def test_a_reply_starts_anew() -> None:
     assert figures.speculating.cycles == 0
     p = figures.pool
     assert (p.prompt_tokens, p.reused_tokens, p.reused_blocks) == (20, 16, 1)
-
-
-def test_the_pool_follows_the_events() -> None:
-    table = pool(((0, 2), (5, 1)), 40, 1, ((3, 1),))
-    p = fed(started(), cycle("ab", blocks=table, peak=5)).pool
-    assert (p.used, p.remembered, p.in_flight, p.tokens) == (3, 1, 2, 40)
-    assert p.utilisation == 40 / 48
-    after = fed(started(), cycle("ab", blocks=table, peak=5), finished(pool(cached=((0, 3),)))).pool
-    assert (after.used, after.in_flight, after.remembered, after.utilisation) == (0, 0, 3, None)
-    assert after.tokens == 15
-    failed = fed(started(), cycle("ab", blocks=table, peak=5), Failed(1, "OutOfMemory", "x")).pool
-    assert failed.in_flight == 0
 
 
 def test_a_load_brings_an_empty_pool() -> None:

@@ -9,8 +9,8 @@ from making import cycle, finished, loaded, pool, started
 from textual.content import Content
 
 from engine.events import DeviceMemory, Loading, MemoryRead
-from helix_tui.figures import Figures, Pool, Speculating, Split
-from helix_tui.render import blocks, memory, speculation, speed, top_bar
+from helix_tui.figures import Figures, Speculating, Split
+from helix_tui.render import memory, speculation, speed, top_bar
 from helix_tui.render.bars import bar, column, sparkline, split
 from helix_tui.render.card import card
 from helix_tui.render.digits import large
@@ -160,60 +160,6 @@ def test_the_legend_shortens() -> None:
     assert legend(60).plain == "✓ accepted  ✗ rejected  → corrected  ★ bonus  · plain"
     assert legend(38).plain == "✓ kept ✗ cut → fixed ★ bonus · plain"
     assert legend(12).plain == "✓ ✗ → ★ ·"
-
-
-def test_the_state_of_every_block() -> None:
-    table = pool(table=((1, 3),), length=40, shared=1, cached=((6, 1),))
-    assert blocks.states(table) == [
-        blocks.FREE, blocks.SHARED, blocks.HELD, blocks.HELD, blocks.FREE, blocks.FREE, blocks.CACHED, blocks.FREE,
-    ]  # fmt: skip
-    flying = blocks.states(table, 2)
-    assert flying[4:6] == [blocks.FLIGHT, blocks.FLIGHT]
-    # More in flight than free behind the sequence: round to the front; never over what is in use.
-    assert blocks.states(table, 99).count(blocks.FLIGHT) == 4
-    assert blocks.states(pool(), 0) == [blocks.FREE] * 8
-
-
-def test_a_pool_is_drawn_whole_in_part_or_to_scale() -> None:
-    held, free = blocks.HELD, blocks.FREE
-    assert blocks.layout([held, free], 5) == blocks.Map([held, free], 1, 0)
-    assert blocks.layout([held, free, free, free], 2) == blocks.Map([held, free], 1, 2)
-    scaled = blocks.layout([free, free, free, held, free, free], 2)
-    assert (list(scaled.cells), scaled.per_cell, scaled.beyond) == ([free, held], 3, 0)
-
-
-def test_the_kv_panel() -> None:
-    figures = Pool(prompt_tokens=140, reused_tokens=16, reused_blocks=1)
-    figures.see(pool(table=((0, 3),), length=40, shared=1, cached=((6, 1),)), peak=4)
-    content = blocks.panel(figures, 66, 8)
-    rows = lines(content)
-    assert rows[0].endswith("3 of 8 blocks")
-    assert rows[1].rstrip() == "▣ ■ ■ ◆ · · □ ·"
-    assert "1 reused = 16 of 140 prompt tokens · 1 remembered · 83 % full" in content.plain
-    assert "■ in use  ▣ reused  ◆ in flight  □ remembered  · free" in content.plain
-    assert styled(content, "▣") == "$block-shared"
-
-
-def test_the_kv_panel_says_what_it_leaves_out() -> None:
-    figures = Pool()
-    figures.see(pool(table=((0, 3),), length=48, total=4096))
-    assert "and 3,976 more, all free" in blocks.panel(figures, 30, 8).plain
-    figures.see(pool(table=((4000, 3),), length=48, total=4096))
-    content = blocks.panel(figures, 30, 8)
-    assert "one cell = 35 blocks" in content.plain
-    # One cell, and the legend's.
-    assert content.plain.count("■") == 2
-    assert lines(blocks.panel(figures, 38, 8))[-1] == "■ used ▣ reused ◆ flight □ kept · free"
-    for width in (1, 7, 38):
-        for height in (1, 2, 4, 8):
-            assert len(lines(blocks.panel(figures, width, height))) <= height
-
-
-def test_the_kv_strip() -> None:
-    figures = Pool(reused_blocks=2)
-    assert blocks.strip(figures) == ""
-    figures.see(pool(table=((0, 3),), length=48))
-    assert blocks.strip(figures) == "KV 3/8, 2 reused"
 
 
 SPLIT = Split(total=1000, target=300, draft=100, kv_used=20, kv_reserved=60, other=120, free=400)

@@ -23,6 +23,7 @@ from engine.events import (
     ModelInfo,
     Preempted,
     Prefilled,
+    Rule,
     Runs,
     Started,
     Usage,
@@ -190,7 +191,8 @@ class ScriptedEngine:
         if not run.started:
             run.started = True
             asked = run.request.messages[-1]["content"] if run.request.messages else None
-            events.append(Started(run.id, run.prompt, run.cached, run.depth, self._pool(run), asked))
+            rule: Rule = "argmax" if run.request.sampling.greedy else "block"
+            events.append(Started(run.id, run.prompt, run.cached, run.depth, self._pool(run), asked, rule))
             if not run.cancelled:
                 seconds = 0.002 * (run.prompt - run.cached)
                 events.append(Prefilled(run.id, run.prompt, seconds, self._pool(run)))
@@ -238,9 +240,11 @@ class ScriptedEngine:
             run.seconds += seconds
         run.text += "".join(e.text for e in emitted)
         held = -(-(run.prompt + before + depth + 1) // 16)
+        in_flight = _runs(run.table[-(-run.length // 16) : held])
         return Cycle(
             run.id, index, run.depth, drafted, kept, emitted, draft_seconds, verify_seconds, seconds,
             self._pool(run), held, prompt_rows=0 if index else run.prompt - run.cached,
+            in_flight=in_flight,
         )  # fmt: skip
 
     def _pool(self, run: Running | None) -> Blocks:
