@@ -1,12 +1,14 @@
 """Events to a file and back: JSON lines, each `{"t": seconds since the first event, "event": ..., ...}`.
 
-The first line says what the file is: `{"helix_recording": 1, "created": ...}`.
+The first line says what the file is: `{"helix_recording": 1, "created": ...}`. A gzipped file is read as it is.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ from .errors import BadRecording
 from .events import Event, from_json
 
 VERSION = 1
+GZIP = b"\x1f\x8b"
 
 
 class Recorder:
@@ -60,11 +63,16 @@ def read_recording(path: str | Path) -> list[tuple[float, Event]]:
     """
     path = Path(path)
     try:
-        # Bytes end lines only at newlines; text would also be cut at U+2028 inside a reply.
-        lines = path.read_bytes().splitlines()
+        data = path.read_bytes()
     except OSError as error:
         raise BadRecording(f"Cannot read {path}: {error.strerror}; check the file's name.") from None
-    return list(_parse(path, lines))
+    if data.startswith(GZIP):
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error):
+            raise BadRecording(f"{path} is damaged or cut short; the recording cannot be played.") from None
+    # Bytes end lines only at newlines; text would also be cut at U+2028 inside a reply.
+    return list(_parse(path, data.splitlines()))
 
 
 def _parse(path: Path, lines: list[bytes]) -> Iterator[tuple[float, Event]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,3 +110,14 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
         Recorder(tmp_path / "no" / "folder")
     with pytest.raises(BadRecording, match="choose another file"):
         Recorder(tmp_path)
+
+
+def test_a_gzipped_recording_is_read_as_it_is(tmp_path: Path) -> None:
+    plain = record(tmp_path / "r.jsonl")
+    packed = tmp_path / "r.jsonl.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert read_recording(packed) == read_recording(plain)
+    packed.write_bytes(packed.read_bytes()[:-20])
+    assert "damaged or cut short" in refusal(packed)
+    packed.write_bytes(gzip.compress(b"something else"))
+    assert "not a Helix recording" in refusal(packed)
