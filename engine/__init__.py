@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .devices import Device, list_devices, pick_device
     from .engine import Engine
     from .models.load import choose_dtype
+    from .models.quantize import int8_support
 
 __all__ = [
     "MAX_DEPTH",
@@ -57,6 +58,7 @@ __all__ = [
     "UnsupportedModel",
     "choose_dtype",
     "events",
+    "int8_support",
     "list_devices",
     "pick_device",
     "read_recording",
@@ -68,6 +70,7 @@ _LAZY = {
     "list_devices": ".devices",
     "pick_device": ".devices",
     "choose_dtype": ".models.load",
+    "int8_support": ".models.quantize",
 }
 _PATIENCE = {"GOMP_SPINCOUNT": "2000", "KMP_BLOCKTIME": "1"}
 """How long a compute thread spins before it sleeps. The defaults suit a machine of one's own: beside another busy

@@ -96,8 +96,18 @@ def _machine() -> Section:
         "features": _ask(lambda: list(host.cpu_features())),
         "torch threads": _ask(lambda: import_module("torch").get_num_threads()),
         "torch vectors": _ask(lambda: import_module("torch").backends.cpu.get_cpu_capability()),
+        "int8": _ask(_int8),
         "memory": _ask(lambda: {"total": host.read_host().total, "free": host.read_host().available}),
     }
+
+
+def _int8() -> str:
+    """What the int8 linears do on this processor, and what runs where they do not."""
+    support = engine.int8_support()
+    if support is None:
+        return "this torch has no int8 linears for this processor; models run in bfloat16 or float32"
+    speed = "faster than float32: large models use it" if support.pays else "slower than float32: only if asked for"
+    return f"{support.activations} activations, {speed}"
 
 
 def _devices() -> Section:

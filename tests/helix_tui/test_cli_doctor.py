@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import engine
+from engine.models.quantize import Int8Support
 from helix_tui.cli import main
 
 
@@ -53,3 +54,19 @@ def test_models_in_the_hub_cache_are_listed(
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
     assert "org/model" in out and "3.0 GiB" in out and "org/data" not in out
+
+
+@pytest.mark.parametrize(
+    ("support", "said"),
+    [
+        (None, "no int8 linears for this processor; models run in bfloat16 or float32"),
+        (Int8Support("uint8", True), "uint8 activations, faster than float32"),
+        (Int8Support("int8", False), "int8 activations, slower than float32: only if asked for"),
+    ],
+)
+def test_int8_is_told_and_what_runs_without_it(
+    support: Int8Support | None, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(engine, "int8_support", lambda: support)
+    assert main(["doctor"]) == 0
+    assert said in capsys.readouterr().out
