@@ -18,6 +18,7 @@ from .commands import HelixCommands
 from .messages import Depth, Question
 from .quiet import hush_libraries, quiet
 from .screens.chat import ChatScreen
+from .settings import Settings
 from .sources import Source
 from .themes import THEMES, colours
 
@@ -43,18 +44,24 @@ class HelixApp(App[None]):
         system: str | None = None,
         seed: int | None = None,
         record: Path | None = None,
+        settings: Settings | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`settings` are the person's own: looks, keys and presets; what is asked with stands beside them."""
         Speculation(depth=depth)  # refuses a bad one
         hush_libraries()
         super().__init__()
         for theme in THEMES:
             self.register_theme(theme)
         # TEXTUAL_THEME is the person's own choice.
-        if "TEXTUAL_THEME" not in os.environ:
-            self.theme = THEMES[0].name
-        settings = Question((), depth, sampling or Sampling(), max_tokens, seed)
-        self.chat = ChatScreen(source, settings, system=system, record=record, clock=clock)
+        if settings is not None or "TEXTUAL_THEME" not in os.environ:
+            self.theme = (settings or Settings())["look.theme"]
+        self.settings = settings or Settings()
+        if self.settings["look.reduced_motion"]:
+            self.animation_level = "none"
+        self.set_keymap(dict(self.settings.keys))
+        question = Question((), depth, sampling or Sampling(), max_tokens, seed)
+        self.chat = ChatScreen(source, question, system=system, record=record, preferences=self.settings, clock=clock)
         self.source = source
         self._leaving = False
 

@@ -21,7 +21,7 @@ class HelixCommands(Provider):
             for command in COMMANDS:
                 name = command.action.split("(")[0]
                 if screen.check_action(name, ()) is not False:
-                    keys = written(command)
+                    keys = written(command, screen.preferences.keys)
                     yield command.help, keys, partial(self._run, command.action)
         for theme in THEMES:
             yield f"Theme: {theme.name}", "dark" if theme.dark else "light", partial(self._theme, theme.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -100,10 +101,15 @@ def bindings() -> list[Binding]:
     return made
 
 
-def written(command: Command) -> str:
-    """Its keys as a person reads them: `[  ctrl+down`."""
+def written(command: Command, keymap: Mapping[str, str] | None = None) -> str:
+    """Its keys as a person reads them: `[  ctrl+down`; a `keymap` by the ids of bindings has other ones."""
+    own = keymap or {}
+    typing_id = f"{command.id}.typing" if command.plain else command.id
     plain = command.shown or command.plain.replace(",", " ")
     if command.id == "depth.baseline":
         plain = "b 0"
-    typing = "esc" if command.typing == "escape" else command.typing
+    if command.plain and command.id in own:
+        plain = own[command.id].replace(",", " ")
+    typing = own.get(typing_id, command.typing).replace(",", " ")
+    typing = "esc" if typing == "escape" else typing
     return "   ".join(part for part in (plain, typing) if part)

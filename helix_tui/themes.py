@@ -1,4 +1,4 @@
-"""Helix's own two themes, and the colours that its panels need whatever the theme."""
+"""Helix's own themes, and the colours that its panels need whatever the theme."""
 
 from __future__ import annotations
 
@@ -78,6 +78,37 @@ LIGHT = {
     "replay-text": "#ffffff",
 }
 
+CONTRAST = {
+    "muted": "#e0e0e0",
+    "faint": "#c8c8c8",
+    "line": "#ffffff",
+    "accent-dim": "#00d8c0",
+    "bar-track": "#404040",
+    "accepted": "#40ffd0",
+    "accepted-wash": "#003028",
+    "rejected": "#ff9aa8",
+    "rejected-wash": "#300008",
+    "corrected": "#ffd75f",
+    "corrected-wash": "#302400",
+    "bonus": "#a8c8ff",
+    "bonus-wash": "#001840",
+    "plain": "#ffffff",
+    "plain-wash": "#202020",
+    "block-free": "#8c8c8c",
+    "block-cached": "#c8c8c8",
+    "block-flight": "#ffd75f",
+    "block-shared": "#a8c8ff",
+    "block-held": "#40ffd0",
+    "memory-target": "#40ffd0",
+    "memory-draft": "#a8c8ff",
+    "memory-kv": "#ffd75f",
+    "memory-reserved": "#b08800",
+    "memory-other": "#c8c8c8",
+    "memory-free": "#606060",
+    "replay": "#ffd75f",
+    "replay-text": "#000000",
+}
+
 HELIX_DARK = Theme(
     name="helix-dark",
     primary="#4fd6be",
@@ -126,7 +157,32 @@ HELIX_LIGHT = Theme(
     },
 )
 
-THEMES = (HELIX_DARK, HELIX_LIGHT)
+HELIX_CONTRAST = Theme(
+    name="helix-contrast",
+    primary="#40ffd0",
+    secondary="#a8c8ff",
+    accent="#40ffd0",
+    warning="#ffd75f",
+    error="#ff9aa8",
+    success="#80ffa0",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#101010",
+    panel="#181818",
+    dark=True,
+    variables={
+        **CONTRAST,
+        "footer-background": "#000000",
+        "footer-key-foreground": "#40ffd0",
+        "footer-description-foreground": "#ffffff",
+        "block-cursor-foreground": "#000000",
+        "input-selection-background": "#40ffd0 40%",
+        "scrollbar": "#ffffff",
+        "scrollbar-background": "#202020",
+    },
+)
+
+THEMES = (HELIX_DARK, HELIX_LIGHT, HELIX_CONTRAST)
 
 
 def colours(dark: bool) -> dict[str, str]:

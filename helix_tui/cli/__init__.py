@@ -8,7 +8,7 @@ import typer
 
 from engine import HelixError
 
-from . import ask, bench, chat, doctor, replay
+from . import ask, bench, chat, config, doctor, replay
 from .group import app
 from .terminal import complain, use_utf8
 
@@ -18,6 +18,7 @@ for command in (
     ask.ask,
     replay.replay,
     doctor.doctor,
+    config.config,
     bench.bench,
 ):
     app.command()(command)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from .. import options
-from .terminal import reader_may_leave
+from .terminal import complain, reader_may_leave
 
 
 def ask(
@@ -32,6 +32,8 @@ def ask(
     seed: options.Seed = None,
     max_tokens: options.MaxTokens = None,
     system: options.System = None,
+    preset: options.Preset = None,
+    config: options.Config = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object: the reply, its usage and the settings.")
     ] = False,
@@ -44,9 +46,11 @@ def ask(
     if prompt is None and sys.stdin.isatty():
         ctx.fail('Give a question, such as: helix-chat ask "Why is the sky blue?"')
     question = asking.read_question() if prompt in (None, "-") else str(prompt)
-    messages = [{"role": "system", "content": system}] if system else []
+    for problem in choices.settings.problems:
+        complain(problem, 0)
+    said = choices.settings.system
+    messages = [{"role": "system", "content": said}] if said else []
     messages.append({"role": "user", "content": question})
-    load = {n: getattr(choices, n) for n in ("target", "draft", "device", "dtype", "drafter", "exact")}
     with reader_may_leave():
-        return asking.ask(replace(choices.request, messages=messages), load, as_json=as_json, events=events)
+        return asking.ask(replace(choices.request, messages=messages), choices.load, as_json=as_json, events=events)
     return 0

@@ -30,6 +30,8 @@ def chat(
     seed: options.Seed = None,
     max_tokens: options.MaxTokens = None,
     system: options.System = None,
+    preset: options.Preset = None,
+    config: options.Config = None,
     record: Annotated[Path | None, typer.Option(help="Write everything that happens to this file.")] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
@@ -45,19 +47,24 @@ def chat(
     if record is not None:
         check_writable(record)
     from ..app import HelixApp
+    from ..settings.on_screen import checked
     from ..sources import LiveSource
 
+    settings = checked(choices.settings)
+    settings.insist()
     source = LiveSource(
         choices.target, choices.draft, choices.device, choices.dtype, drafter=choices.drafter, exact=choices.exact
     )
+    request = choices.request
     run(
         HelixApp(
             source,
-            depth=choices.request.speculation.depth,
-            sampling=choices.request.sampling,
-            max_tokens=max_tokens,
-            system=system,
-            seed=seed,
+            depth=request.speculation.depth,
+            sampling=request.sampling,
+            max_tokens=request.max_tokens,
+            system=settings.system,
+            seed=request.seed,
             record=record,
+            settings=settings,
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 NEW_CHAT = "ctrl+n starts a new chat."
@@ -50,3 +51,9 @@ def card(error: str, message: str, *, where: str = "run", expected: bool = True,
     if not expected and log:
         hint = f"{hint}\nDetails: {log}"
     return Card(title, body or error, hint)
+
+
+def settings_card(problems: Sequence[str]) -> Card:
+    """For settings that could not be used: the app starts all the same."""
+    title = "A setting could not be used" if len(problems) == 1 else "Some settings could not be used"
+    return Card(title, "\n".join(problems), "The default holds in its place · helix-chat config shows what holds.")

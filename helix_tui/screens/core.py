@@ -16,6 +16,8 @@ from ..bridge import Bridge
 from ..conversation import Conversation
 from ..figures import Figures
 from ..messages import Question
+from ..render.card import settings_card
+from ..settings import Settings
 from ..sources import ReplaySource, Source
 from ..widgets.loading import LoadingLine, Welcome
 from ..widgets.panels import BlocksPanel, MemoryPanel, Panel, SpeculationPanel, SpeedPanel, StripPanel, TopBar, View
@@ -29,6 +31,8 @@ FRAMES = 30
 """Drains of the buffer a second."""
 PANEL_EVERY = 3
 """Panels are drawn at every third."""
+CALM_EVERY = 15
+"""With reduced motion: twice a second."""
 
 
 class ChatCore(Screen[None]):
@@ -41,11 +45,21 @@ class ChatCore(Screen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-h0"), (12, "-h12"), (22, "-h22"), (28, "-h28"), (38, "-h38")]  # noqa: RUF012
 
     def __init__(
-        self, source: Source, settings: Question, *, system: str | None, record: Path | None, clock: Callable[[], float]
+        self,
+        source: Source,
+        settings: Question,
+        *,
+        system: str | None,
+        record: Path | None,
+        preferences: Settings,
+        clock: Callable[[], float],
     ) -> None:
         super().__init__()
         self.source = source
         self.settings = settings
+        """What the next question is asked with; its messages are empty."""
+        self.preferences = preferences
+        self.calm: bool = preferences["look.reduced_motion"]
         self.clock = clock
         self.bridge = Bridge(record)
         self.conversation = Conversation(system)
@@ -56,10 +70,16 @@ class ChatCore(Screen[None]):
         self.reply: ReplyView | None = None
         self.ready = False
         self.failed = False
-        self.coloured = True
+        self.coloured: bool = preferences["look.colours"]
         self.transcript = Transcript(Welcome(replay=source.replay_of), LoadingLine(clock), id="transcript")
         words = "A recording takes no questions" if self.replaying else PLACEHOLDER
-        self.prompt = Prompt(refusal=self.refusal, disabled=self.replaying, placeholder=words)
+        self.prompt = Prompt(
+            refusal=self.refusal,
+            disabled=self.replaying,
+            placeholder=words,
+            keymap=preferences.keys,
+            blink=not self.calm,
+        )
         self.dispatcher = Dispatcher(self)
         self._frame = 0
         self._drawn = -1
@@ -96,6 +116,8 @@ class ChatCore(Screen[None]):
 
     def _first_picture(self) -> None:
         (self.transcript if self.replaying else self.prompt).focus()
+        if self.preferences.problems:
+            self.transcript.card(settings_card(self.preferences.problems))
         self.begin()
 
     def begin(self) -> None:
@@ -110,7 +132,7 @@ class ChatCore(Screen[None]):
             self.dispatcher.take(note)
         self.dispatcher.flush()
         self._frame += 1
-        if self._frame % PANEL_EVERY == 0:
+        if self._frame % (CALM_EVERY if self.calm else PANEL_EVERY) == 0:
             self._turn()
             for line in self.query(ReplayLine):
                 line.follow()
@@ -121,8 +143,9 @@ class ChatCore(Screen[None]):
     def _turn(self) -> None:
         if self.ready or self.failed:
             return
-        for welcome in self.query(Welcome):
-            welcome.turn(0.35)
+        if not self.calm:
+            for welcome in self.query(Welcome):
+                welcome.turn(0.35)
         for line in self.query(LoadingLine):
             line.refresh()
 

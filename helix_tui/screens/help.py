@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -19,9 +20,13 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,question_mark,f1,q,enter", "dismiss", "Close", key_display="esc", id="help.close")
     ]
 
+    def __init__(self, keymap: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self._keymap = keymap
+
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help"):
-            yield Static(help_text([(written(c), c.help) for c in COMMANDS]), markup=False)
+            yield Static(help_text([(written(c, self._keymap), c.help) for c in COMMANDS]), markup=False)
 
     def on_mount(self) -> None:
         self.query_one("#help").focus()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from textual import events
 from textual.binding import Binding
@@ -35,8 +35,10 @@ class Prompt(TextArea):
         refusal: Callable[[], str | None] = lambda: None,
         disabled: bool = False,
         placeholder: str = PLACEHOLDER,
+        keymap: Mapping[str, str] | None = None,
+        blink: bool = True,
     ) -> None:
-        """`refusal` says why nothing can be sent now; the text then stays."""
+        """`refusal` says why nothing can be sent now; the text then stays. `keymap` gives its commands other keys."""
         super().__init__(
             soft_wrap=True,
             show_line_numbers=False,
@@ -45,15 +47,17 @@ class Prompt(TextArea):
             placeholder=placeholder,
             disabled=disabled,
         )
+        self.cursor_blink = blink
         self.sent = History()
+        self._keys = prompt_keys(keymap or {})
         self._refusal = refusal
 
     async def _on_key(self, event: events.Key) -> None:
         # Here and not by priority: keys typed fast must keep their order, and those after Enter are the next text's.
-        if event.key in KEYS:
+        if (command := self._keys.get(event.key)) is not None:
             event.stop()
             event.prevent_default()
-            KEYS[event.key](self)
+            command(self)
         else:
             await super()._on_key(event)
 
@@ -87,9 +91,13 @@ class Prompt(TextArea):
         return True
 
 
-KEYS: dict[str, Callable[[Prompt], None]] = {
-    "enter": Prompt.action_send,
-    "ctrl+j": Prompt.action_newline,
-    "alt+enter": Prompt.action_newline,
-    "shift+enter": Prompt.action_newline,
+COMMANDS: dict[str, Callable[[Prompt], None]] = {
+    "prompt.send": Prompt.action_send,
+    "prompt.newline": Prompt.action_newline,
 }
+
+
+def prompt_keys(keymap: Mapping[str, str]) -> dict[str, Callable[[Prompt], None]]:
+    """What each key of the prompt does."""
+    standard = {binding.id: binding.key for binding in Prompt.BINDINGS if isinstance(binding, Binding)}
+    return {key: command for id, command in COMMANDS.items() for key in keymap.get(id, standard.get(id, "")).split(",")}

@@ -87,6 +87,7 @@ def test_no_command_opens_the_app(app: type[FakeApp]) -> None:
         "system": None,
         "seed": None,
         "record": None,
+        "settings": made.options["settings"],
     }
 
 
@@ -106,6 +107,7 @@ def test_options_reach_the_app(app: type[FakeApp], tmp_path: Path) -> None:
         "system": "Kind.",
         "seed": 3,
         "record": file,
+        "settings": made.options["settings"],
     }
     assert not file.exists()
 

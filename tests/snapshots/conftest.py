@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +15,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "stubs"))
 def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("NO_COLOR", "TEXTUAL_THEME", "COLUMNS", "LINES"):
         monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("HELIX_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("TZ", "UTC")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for kind in ("STATE", "DATA", "CONFIG"):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / kind.lower()))
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")

@@ -17,4 +17,4 @@ class ViewActions(ChatCore):
             view.body.coloured = self.coloured
 
     def action_help(self) -> None:
-        self.app.push_screen(HelpScreen())
+        self.app.push_screen(HelpScreen(self.preferences.keys))

@@ -1,0 +1,106 @@
+"""What a setting may be: checked when it comes from the file, read from text when it comes from the environment."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from engine import EngineConfig, HelixError, InvalidRequest, Request, Sampling, Speculation
+
+YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
+
+
+class Kind(NamedTuple):
+    """`check` returns the value or raises InvalidRequest with a sentence; `read` makes it from text, unchecked."""
+
+    check: Callable[[str, object], Any]
+    """(name, value)"""
+    read: Callable[[str], object] = str
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidRequest(f'{name} must be a text in quotes, such as {name} = "...", not {value!r}.')
+    return value
+
+
+def _some_text(name: str, value: object) -> str:
+    if not _text(name, value).strip():
+        raise InvalidRequest(f"{name} is empty; give it a value, or leave it out for the default.")
+    return str(value)
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"{name} must be true or false, not {value!r}.")
+    return value
+
+
+def _read_flag(text: str) -> object:
+    word = text.strip().lower()
+    return True if word in YES else False if word in NO else text
+
+
+def _folders(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) and item for item in value):
+        raise InvalidRequest(
+            f'{name} must be a list of folders, such as ["/models/one", "/models/two"], not {value!r}.'
+        )
+    return tuple(value)
+
+
+def _depth(name: str, value: object) -> Any:
+    Speculation(depth=value)  # type: ignore[arg-type]
+    return value
+
+
+def _request(name: str, value: object) -> Any:
+    Request(prompt="?", **{name: value})  # type: ignore[arg-type]
+    return value
+
+
+def _sampling(name: str, value: object) -> Any:
+    return getattr(Sampling(**{name: value}), name)  # type: ignore[arg-type]
+
+
+def _drafter(name: str, value: object) -> str:
+    return EngineConfig(drafter=_text(name, value).lower()).drafter  # type: ignore[arg-type]
+
+
+def _read_number(text: str) -> object:
+    try:
+        return tomllib.loads(f"it = {text.strip()}")["it"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()
+
+
+def one_of(*names: str) -> Kind:
+    """A text out of these, in any case."""
+
+    def check(name: str, value: object) -> str:
+        if _text(name, value).lower() not in names:
+            raise InvalidRequest(f'{name} is "{value}", but it must be {", ".join(names[:-1])} or {names[-1]}.')
+        return str(value).lower()
+
+    return Kind(check)
+
+
+TEXT = Kind(_text)
+NAME = Kind(_some_text)
+FLAG = Kind(_flag, _read_flag)
+FOLDERS = Kind(_folders, lambda text: [part for part in text.split(os.pathsep) if part])
+DEPTH = Kind(_depth, _read_number)
+WHOLE = Kind(_request, _read_number)
+"""`max_tokens` and `seed`: what a Request says of them."""
+NUMBER = Kind(_sampling, _read_number)
+DRAFTER = Kind(_drafter)
+
+
+def refusal(kind: Kind, name: str, value: object) -> tuple[Any, str | None]:
+    """(the checked value, None), or (None, the sentence that says what is wrong)."""
+    try:
+        return kind.check(name, value), None
+    except HelixError as error:
+        return None, str(error)
