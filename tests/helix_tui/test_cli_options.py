@@ -79,7 +79,7 @@ def recording(path: Path) -> Path:
 def test_no_command_opens_the_app(app: type[FakeApp]) -> None:
     assert run() == (0, "")
     (made,) = app.made
-    assert made.ran and made.source == ("live", "bundled", "auto", "auto", None, {"drafter": "model"})
+    assert made.ran and made.source == ("live", "bundled", "auto", "auto", None, {"drafter": "model", "exact": False})
     assert made.options == {
         "depth": "auto",
         "sampling": Sampling(),
@@ -99,7 +99,7 @@ def test_options_reach_the_app(app: type[FakeApp], tmp_path: Path) -> None:
     )
     assert run(*line.split(), str(file)) == (0, "")
     (made,) = app.made
-    assert made.source == ("live", "there", None, "cpu", "float32", {"drafter": "ngram"})
+    assert made.source == ("live", "there", None, "cpu", "float32", {"drafter": "ngram", "exact": False})
     assert made.options == {
         "depth": 0,
         "sampling": Sampling(0.7, 5, 0.9, 0.1, 1.2),
