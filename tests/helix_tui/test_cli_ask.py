@@ -128,7 +128,9 @@ def test_only_the_reply_goes_to_stdout(capsys: pytest.CaptureFixture[str], scrip
     assert main(["ask", "Why is the sky blue?"]) == 0
     out, err = capsys.readouterr()
     assert out == "The sky is blue.\n" and err == ""
-    assert script.loads == [{"target": "bundled", "draft": "auto", "device": "auto", "dtype": None, "drafter": "model"}]
+    assert script.loads == [
+        {"target": "bundled", "draft": "auto", "device": "auto", "dtype": None, "drafter": "model", "exact": False}
+    ]
     (request,) = script.requests
     assert request.messages == [{"role": "user", "content": "Why is the sky blue?"}]
     assert request.sampling.greedy and request.speculation.depth == "auto" and request.seed is not None
