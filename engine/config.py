@@ -88,7 +88,9 @@ class EngineConfig:
     max_running: int = 16
     """Sequences decoded together; more wait."""
     prefill_chunk: int = 512
-    """Prompt tokens in one forward, so that a cancel is obeyed in the middle of a long prompt."""
+    """Prompt tokens in one forward, of all requests together: a long prompt holds up nobody, nor a cancel."""
+    row_budget: int = 64
+    """Rows of one forward besides those of prompts: one for each request that decodes, and drafts of depth "auto"."""
     drafter: DrafterName = "model"
     """Who drafts: the draft `model` (nobody where there is none), `ngram`s of the text itself, n-grams before the model
     (`chain`), or `auto`: the chain where there is a draft model, else n-grams."""
@@ -107,3 +109,4 @@ class EngineConfig:
             raise InvalidRequest(f"There is no drafter {self.drafter!r}; use auto, model, ngram or chain.")
         _number("max_running", self.max_running, 1, whole=True)
         _number("prefill_chunk", self.prefill_chunk, 1, whole=True)
+        _number("row_budget", self.row_budget, 1, whole=True)

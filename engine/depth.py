@@ -7,13 +7,14 @@ section 3.1, without their assumption that all a_i are equal) and costs g drafte
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import mul
 
 from .config import MAX_DEPTH
 
-ROWS = (1, 2, 4, 8, 16)
+ROWS = (1, 2, 4, 8, 16, 32, 64)
 """Row counts whose forward is timed at load; between them costs are interpolated."""
 DECAY = 0.96
 """Weight of the past in one text's acceptance: about its last 25 cycles count."""
@@ -31,40 +32,70 @@ MARGIN = 1.03
 """Drafting must promise this much over plain decoding: below it lies the noise of the measurement."""
 
 
-class Costs:
-    """Seconds of a target forward by rows and of one drafted token, kept at the machine's current speed."""
+class Curve:
+    """Seconds of a forward by its rows, at the machine's current speed; more sequences cost a little more."""
 
-    def __init__(self, verify: dict[int, float], draft: float) -> None:
-        self._rows = sorted(verify)
-        self._verify = [verify[r] for r in self._rows]
-        self._draft = draft
-        self._verify_speed = 1.0
-        self._draft_speed = 1.0
+    def __init__(self, seconds: dict[int, float]) -> None:
+        self._rows = sorted(seconds)
+        self._seconds = [seconds[r] for r in self._rows]
+        self._speed = 1.0
+        self._extra = 0.0
+        """Of each sequence after the first, besides its rows."""
 
-    def verify(self, rows: int) -> float:
-        """Of one target forward."""
+    def __call__(self, rows: int, sequences: int = 1) -> float:
+        return self._of(rows) * self._speed + self._extra * (sequences - 1)
+
+    def follow(self, ratio: float) -> None:
+        """What ran took `ratio` times as long as expected."""
+        self._speed *= _step(ratio)
+
+    def learn(self, over: float, others: int) -> None:
+        """A forward of several sequences took `over` seconds more than its rows would."""
+        each = min(max(0.0, over / others), self(1))
+        self._extra += SMOOTHING * (each - self._extra)
+
+    def _of(self, rows: int) -> float:
         at = bisect_left(self._rows, rows)
         if at == 0:
-            return self._verify[0] * self._verify_speed
+            return self._seconds[0]
         if at == len(self._rows):
-            return self._verify[-1] * rows / self._rows[-1] * self._verify_speed
+            return self._seconds[-1] * rows / self._rows[-1]
         low, high = self._rows[at - 1], self._rows[at]
         share = (rows - low) / (high - low)
-        return (self._verify[at - 1] * (1 - share) + self._verify[at] * share) * self._verify_speed
+        return self._seconds[at - 1] * (1 - share) + self._seconds[at] * share
+
+
+class Costs:
+    """Seconds of a target forward and of a draft step, kept at the machine's current speed."""
+
+    def __init__(self, verify: dict[int, float], draft: float | dict[int, float]) -> None:
+        """By rows; a draft step has one row for each sequence that drafts."""
+        self.verify = Curve(verify)
+        self.draft_step = Curve(draft if isinstance(draft, dict) else {1: draft})
 
     @property
     def draft(self) -> float:
-        """Of one drafted token."""
-        return self._draft * self._draft_speed
+        """Of one drafted token of one sequence."""
+        return self.draft_step(1)
 
     def observe(self, rows: int, verify_seconds: float, drafted: int, draft_seconds: float) -> None:
-        """Follow the machine: it slows down when others use it, and text grows longer."""
-        step = _step(verify_seconds / self.verify(rows))
-        self._verify_speed *= step
+        """A cycle of one sequence. The machine slows down when others use it, and text grows longer."""
+        ratio = verify_seconds / self.verify(rows)
+        self.verify.follow(ratio)
         # A plain cycle says nothing of the draft, but a machine that became faster did so for both.
-        if drafted and self._draft:
-            step = _step(draft_seconds / (drafted * self.draft))
-        self._draft_speed *= step
+        if drafted and self.draft:
+            ratio = draft_seconds / (drafted * self.draft)
+            self.draft_step.follow(ratio)
+        else:
+            self.draft_step.follow(ratio)
+
+    def observe_batch(
+        self, rows: int, sequences: int, verify_seconds: float, steps: Items[int], draft_seconds: float
+    ) -> None:
+        """A cycle of several; `steps` are the sequences that drafted in each step."""
+        self.verify.learn(verify_seconds - self.verify(rows), sequences - 1)
+        if others := sum(steps) - len(steps):
+            self.draft_step.learn(draft_seconds - sum(map(self.draft_step, steps)), others)
 
 
 def _step(ratio: float) -> float:
@@ -127,17 +158,23 @@ class DepthController:
         self._wait = PROBE_EVERY
 
     def choose(self, limit: int) -> Choice:
-        """The depth, up to `limit`, that promises most tokens a second."""
-        if limit <= 0:
-            return Choice(0, "no room to draft")
-        costs, tokens = self._pace.costs, self._acceptance.tokens()
-        draft = 0.0 if self._pace.free else costs.draft
-        speeds = [tokens[g] / (g * draft + costs.verify(g + 1)) for g in range(min(limit, MAX_DEPTH) + 1)]
-        best = max(range(1, len(speeds)), key=speeds.__getitem__)
-        gain = speeds[best] / speeds[0]
-        if gain >= MARGIN:
+        """The depth, up to `limit`, that promises most tokens a second to a sequence alone."""
+        return share_out([Wish(self, limit)], self._pace.costs, MAX_DEPTH + 1)[0]
+
+    @property
+    def free(self) -> bool:
+        """Whether its drafts cost nothing."""
+        return self._pace.free
+
+    def tokens(self) -> list[float]:
+        """Expected tokens a cycle at each depth 0 .. MAX_DEPTH."""
+        return self._acceptance.tokens()
+
+    def settle(self, depth: int, gain: float) -> Choice:
+        """Take the depth that was found best, or try again now and then where that was 0."""
+        if depth:
             self._plain, self._wait = 0, PROBE_EVERY
-            return Choice(best, f"{tokens[best]:.1f} tokens a cycle, {gain:.2f}x plain expected")
+            return Choice(depth, f"{self.tokens()[depth]:.1f} tokens a cycle, {gain:.2f}x plain expected")
         self._plain += 1
         if self._plain > self._wait:
             self._plain, self._wait = 0, min(self._wait * 2, PROBE_MOST)
@@ -147,3 +184,49 @@ class DepthController:
     def observe(self, depth: int, accepted: int) -> None:
         self._acceptance.observe(depth, accepted)
         self._pace.acceptance.observe(depth, accepted)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A sequence that would draft up to `limit` tokens in this cycle."""
+
+    controller: DepthController
+    limit: int
+
+
+def share_out(wishes: Items[Wish], costs: Costs, budget: int, taken: int = 0, others: int = 0) -> list[Choice]:
+    """How deep each drafts: rows go to the tokens likeliest to be kept, as many as make the whole batch fastest.
+
+    `budget` is the rows of the forward, of which `taken` are those of `others`, sequences with a depth of their own.
+    """
+    sequences = len(wishes) + others
+    expected = [wish.controller.tokens() for wish in wishes]
+    # Likelier first: a sequence's own tokens are less and less likely, so they come in order.
+    offers = sorted(
+        (expected[i][g - 1] - expected[i][g], g, i)
+        for i, wish in enumerate(wishes)
+        for g in range(1, min(wish.limit, MAX_DEPTH) + 1)
+    )
+    rows, tokens, drafting = taken + len(wishes), float(sequences), 0.0
+    plain = tokens / costs.verify(rows, sequences)
+    best, chosen = 0.0, 0
+    steps = [0] * (MAX_DEPTH + 1)
+    for place, (loss, g, i) in enumerate(offers[: max(0, budget - rows)], 1):
+        tokens -= loss
+        if not wishes[i].controller.free:
+            drafting += costs.draft_step(steps[g] + 1, steps[g] + 1) - (
+                steps[g] and costs.draft_step(steps[g], steps[g])
+            )
+            steps[g] += 1
+        speed = tokens / (costs.verify(rows + place, sequences) + drafting)
+        if speed > best:
+            best, chosen = speed, place
+    gain = best / plain
+    depths = [0] * len(wishes)
+    if gain >= MARGIN:
+        for _, g, i in offers[:chosen]:
+            depths[i] = g
+    return [
+        wish.controller.settle(depth, gain) if wish.limit > 0 else Choice(0, "no room to draft")
+        for wish, depth in zip(wishes, depths, strict=True)
+    ]

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from collections.abc import Sequence as Items
+from contextlib import suppress
 from functools import partial
-from threading import RLock
+from itertools import count
+from threading import Lock
 from types import TracebackType
 from typing import Any
 
 from . import reporting
 from .config import Depth, EngineConfig, check_depth
-from .devices import peak_memory, read_memory, synchronize
+from .devices import synchronize
 from .drafters.base import Drafter
-from .errors import HelixError, InvalidRequest, OutOfMemory
-from .events import Cycle, Event, Failed, Finished, FinishReason, MemoryRead, Preempted
+from .driver import Driver
+from .errors import HelixError, InvalidRequest
+from .events import Cycle, Event, Failed, Finished
 from .intake import make_drafter, sequence_of
+from .loop import Loop
 from .models import load
 from .models.timing import measure
+from .outbox import Outbox
 from .request import Completion, Request
-from .scheduler import Scheduler
 from .sequence import Limits, Sequence
 from .speculative import Speculator
 
-MEMORY_EVERY = 0.5
-"""Seconds between readings of device memory."""
+CLOSED = "This engine is closed; load a new one."
 
 
 class Engine:
@@ -45,15 +47,12 @@ class Engine:
         context = min(pair.context, pair.draft_context or pair.context)
         costs = measure(pair.target, pair.draft, wait, context) if drafter else None
         self._speculator = Speculator(pair.target, drafter, pair.tokenizer, wait, costs)
-        self._allocator = pair.target.allocator
-        self._scheduler = Scheduler(self._allocator, config.max_running)
-        self._limits = Limits(pair.context, pair.eos)
-        self._lock = RLock()
-        self._live: dict[int, Sequence] = {}
-        self._mail: dict[int, deque[Event]] = {}
         self._unclaimed: list[Event] = []
-        self._next_id = 1
-        self._memory_read = 0.0
+        self._loop = Loop(self._speculator, pair.device, config, self._unclaimed.append)
+        self._driver = Driver(self._drive)
+        self._limits = Limits(pair.context, pair.eos)
+        self._intake = Lock()
+        self._numbers = count(1)
         self._closed = False
         self.loaded = reporting.loaded(pair, drafter.kind if drafter else None)
 
@@ -89,30 +88,32 @@ class Engine:
     @property
     def busy(self) -> bool:
         """Whether a step has anything to do."""
-        return bool(self._live)
+        return bool(self._loop.live)
 
     def submit(self, request: Request) -> int:
         """Queue a request; the number is in all its events. Raises InvalidRequest or ContextTooLong at once."""
-        with self._lock:
-            return self._enqueue(self._sequence(request))
+        sequence = self._sequence(request)
+        self._loop.add(sequence)
+        return sequence.id
 
     def step(self) -> list[Event]:
         """One cycle of every running sequence. Returns the events of requests that nobody streams; [] when idle."""
-        with self._lock:
+        with self._loop.lock:
             self._advance()
-            events, self._unclaimed = self._unclaimed, []
+            events = list(self._unclaimed)
+            self._unclaimed.clear()
             return events
 
     def cancel(self, request: int) -> None:
         """Finish a request as "cancelled" at the next cycle, keeping what it has said. Unknown numbers are ignored."""
-        sequence = self._live.get(request)
+        sequence = self._loop.find(request)
         if sequence is not None:
             sequence.cancelled = True
 
     def set_depth(self, depth: Depth, request: int | None = None) -> None:
         """Change the speculation depth of one request, or of all, from the next cycle on; 0 is baseline."""
         check_depth(depth)
-        for sequence in list(self._live.values()):
+        for sequence in self._loop.live:
             if request in (None, sequence.id):
                 sequence.depth = depth
 
@@ -122,6 +123,36 @@ class Engine:
         Raises InvalidRequest or ContextTooLong at once.
         """
         return self._follow([self._sequence(request)])
+
+    async def astream(self, request: Request) -> AsyncIterator[Event]:
+        """`stream` for asyncio. Steps run on a thread of the engine's own; the event loop never waits for one.
+
+        Leaving the loop, or being cancelled in it, cancels the request: its blocks are free one cycle later. Who reads
+        slowly holds up nobody: the request rests until it is read again.
+        """
+        sequence = await asyncio.to_thread(self._sequence, request)
+        arrived = asyncio.Event()
+        wake_up = partial(asyncio.get_running_loop().call_soon_threadsafe, arrived.set)
+        sequence.outbox = box = Outbox(partial(_unless_closed, wake_up))
+        self._loop.add(sequence)
+        self._driver.wake()
+        if self._closed:
+            raise HelixError(CLOSED)
+        event = None
+        try:
+            while not isinstance(event, (Finished, Failed)):
+                rested = box.resting
+                event = box.take()
+                if event is not None:
+                    yield event
+                    if rested and not box.resting:
+                        self._driver.wake()
+                    continue
+                await arrived.wait()
+                arrived.clear()
+        finally:
+            sequence.cancelled = True
+            self._driver.wake()
 
     def generate(self, request: Request) -> Completion:
         """The whole reply. Raises the HelixError that the request failed with."""
@@ -148,12 +179,12 @@ class Engine:
 
     def close(self) -> None:
         """Cancel everything and let go of the models. The engine cannot be used afterwards."""
-        with self._lock:
+        self._driver.close()
+        with self._loop.lock:
             if self._closed:
                 return
-            for sequence in list(self._live.values()):
-                self._retire(sequence, "cancelled")
             self._closed = True
+            self._loop.close()
             del self._pair, self._speculator
 
     def __enter__(self) -> Engine:
@@ -166,135 +197,54 @@ class Engine:
 
     def _follow(self, sequences: list[Sequence], order: list[int] | None = None) -> Iterator[Event]:
         """Submit and drive until all are done. Whoever waits for events runs the next step for everybody."""
-        box: deque[Event] = deque()
-        with self._lock:
-            open_ids = {self._enqueue(sequence, box) for sequence in sequences}
+        box = Outbox()
+        for sequence in sequences:
+            sequence.outbox = box
+            self._loop.add(sequence)
+        open_ids = {sequence.id for sequence in sequences}
         if order is not None:
             order += [s.id for s in sequences]
         try:
             while open_ids:
-                if box:
-                    event = box.popleft()
+                event = box.take()
+                if event is not None:
                     if isinstance(event, (Finished, Failed)):
                         open_ids.discard(event.request or 0)
                     yield event
                     continue
-                with self._lock:
-                    if not box:
+                with self._loop.lock:
+                    if not len(box):
                         self._advance()
         finally:
-            with self._lock:
+            with self._loop.lock:
                 for sequence in sequences:
-                    if sequence.id in self._live:
-                        self._retire(sequence, "cancelled")
-                    self._mail.pop(sequence.id, None)
+                    self._loop.retire(sequence, "cancelled")
 
     def _sequence(self, request: Request) -> Sequence:
         if self._closed:
-            raise HelixError("This engine is closed; load a new one.")
-        return sequence_of(request, self._pair, self._limits)
+            raise HelixError(CLOSED)
+        with self._intake:  # Tokenizers are not made for several threads.
+            sequence = sequence_of(request, self._pair, self._limits)
+        sequence.id = next(self._numbers)
+        return sequence
 
-    def _enqueue(self, sequence: Sequence, box: deque[Event] | None = None) -> int:
-        sequence.id = self._next_id
-        self._next_id += 1
-        self._live[sequence.id] = sequence
-        if box is not None:
-            self._mail[sequence.id] = box
-        self._scheduler.add(sequence)
-        return sequence.id
-
-    def _emit(self, event: Event) -> None:
-        box = self._mail.get(getattr(event, "request", None) or 0)
-        (self._unclaimed if box is None else box).append(event)
-
-    def _advance(self) -> None:
-        """One step: obey, admit, prefill a chunk, one cycle."""
+    def _advance(self) -> bool:
         if self._closed:
-            raise HelixError("This engine is closed; load a new one.")
-        for sequence in self._scheduler:
-            if sequence.cancelled:
-                self._retire(sequence, "cancelled")
-        for sequence in self._scheduler.admit():
-            if not sequence.started:
-                sequence.started = True
-                sequence.cached = sequence.table.length
-                self._emit(reporting.started(sequence, self._allocator))
-        running = list(self._scheduler.running)
-        chunk = self._config.prefill_chunk
-        try:
-            self._prefill([s for s in running if s.pending > chunk])
-            self._cycle([s for s in running if s.pending <= chunk and s in self._scheduler.running])
-        except Exception as error:
-            self._recover(error)
-        self._read_memory()
+            raise HelixError(CLOSED)
+        return self._loop.step()
 
-    def _prefill(self, sequences: list[Sequence]) -> None:
-        """One chunk of each long prompt; the rest of it rides along with the first cycle."""
-        chunk = self._config.prefill_chunk
-        for sequence in self._make_room(sequences, {s.id: chunk for s in sequences}):
-            start = time.perf_counter()
-            self._speculator.prefill(sequence, chunk)
-            sequence.prefill_seconds += time.perf_counter() - start
+    def _drive(self) -> bool:
+        """A step for those who await; one that breaks fails them all, for nobody else would tell them."""
+        with self._loop.lock:
+            try:
+                return self._advance()
+            except Exception as error:
+                for sequence in self._loop.live:
+                    self._loop.fail(sequence, error)
+                return False
 
-    def _cycle(self, sequences: list[Sequence]) -> None:
-        depths = {s.id: self._speculator.depth(s) for s in sequences}
-        able = self._make_room(sequences, {s.id: s.pending + depths[s.id].tokens for s in sequences})
-        if not able:
-            return
-        rounds = self._speculator.cycle(able, [depths[s.id] for s in able])
-        for round in rounds.rounds:
-            sequence = round.sequence
-            if not sequence.prefilled:
-                sequence.prefilled = True
-                sequence.prefill_seconds += rounds.draft_seconds + rounds.verify_seconds
-                self._emit(reporting.prefilled(sequence, self._allocator))
-            self._emit(reporting.cycle(round, rounds, self._allocator))
-            if sequence.reason:
-                self._retire(sequence, sequence.reason)
 
-    def _make_room(self, sequences: list[Sequence], rows: dict[int, int]) -> list[Sequence]:
-        able, preempted, failed = self._scheduler.make_room(sequences, lambda s: rows[s.id], self._speculator.release)
-        for sequence in preempted:
-            self._emit(Preempted(sequence.id))
-        for sequence, error in failed:
-            self._fail(sequence, error)
-        return able
-
-    def _recover(self, error: Exception) -> None:
-        """A forward failed. Out of memory: the newest gives way, or fails if it is alone. Else: what ran has failed."""
-        running = self._scheduler.running
-        if load.is_out_of_memory(error) and len(running) > 1:
-            victim = self._scheduler.preempt_newest()
-            self._speculator.release(victim)
-            self._emit(Preempted(victim.id))
-            return
-        if load.is_out_of_memory(error):
-            error = OutOfMemory("The device is out of memory; shorten the chat, or choose a smaller model or dtype.")
-        elif not isinstance(error, HelixError):
-            error = HelixError(f"The model failed ({type(error).__name__}: {error}); ask again or load another model.")
-        for sequence in list(running):
-            self._fail(sequence, error)
-
-    def _fail(self, sequence: Sequence, error: Exception) -> None:
-        self._remove(sequence)
-        self._emit(reporting.failed(sequence.id, error))
-
-    def _retire(self, sequence: Sequence, reason: FinishReason) -> None:
-        sequence.finish(reason)
-        self._remove(sequence)
-        self._emit(reporting.finished(sequence, self._allocator, peak_memory(self._pair.device)))
-
-    def _remove(self, sequence: Sequence) -> None:
-        self._scheduler.remove(sequence)
-        self._speculator.release(sequence)
-        del self._live[sequence.id]
-
-    def _read_memory(self) -> None:
-        now = time.monotonic()
-        if self._live and now - self._memory_read >= MEMORY_EVERY:
-            self._memory_read = now
-            reading = MemoryRead(read_memory(self._pair.device))
-            if any(request not in self._mail for request in self._live):
-                self._unclaimed.append(reading)
-            for box in {id(box): box for box in self._mail.values()}.values():
-                box.append(reading)
+def _unless_closed(call: Callable[[], object]) -> None:
+    """An event loop that has ended has nobody to wake."""
+    with suppress(RuntimeError):
+        call()

@@ -49,6 +49,10 @@ class Emitted:
     id: int
     text: str
     origin: Origin
+    logprob: float | None = None
+    """Natural log of its probability by the raw logits, before temperature and the rest; only if it was asked for."""
+    top: tuple[tuple[int, float], ...] = ()
+    """The likeliest tokens here, likeliest first, as (id, logprob)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def cycle(round: Round, rounds: Rounds, allocator: BlockAllocator) -> Cycle:
         peak_blocks=len(round.sequence.table.blocks) + len(round.given_back),
         in_flight=runs(round.given_back),
         prompt_rows=round.prompt_rows,
-        batch=len(rounds.rounds),
+        batch=rounds.batch,
     )
 
 

@@ -34,6 +34,10 @@ class Request:
     seed: int | None = None
     """Of the random generator; None draws one. The same seed gives the same text again with the same settings; with
     depth "auto", which follows the clock, only at temperature 0."""
+    priority: int = 0
+    """Higher starts first and gives way last; being overtaken raises it, so that nobody waits for ever."""
+    logprobs: int | None = None
+    """Tell the log probability of each token and of so many of the likeliest (0 to 20); None tells nothing."""
 
     def __post_init__(self) -> None:
         given = [n for n in ("messages", "prompt", "prompt_ids") if getattr(self, n) is not None]
@@ -50,6 +54,9 @@ class Request:
             _number("max_tokens", self.max_tokens, 1, whole=True)
         if self.seed is not None:
             _number("seed", self.seed, 0, 2**63 - 1, whole=True)
+        _number("priority", self.priority, -1000, 1000, whole=True)
+        if self.logprobs is not None:
+            _number("logprobs", self.logprobs, 0, 20, whole=True)
         if self.messages is not None:
             _check_messages(self.messages)
         elif not getattr(self, given[0]):

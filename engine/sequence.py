@@ -14,6 +14,7 @@ from .depth import DepthController
 from .events import DraftSource, Emitted, FinishReason, Origin, Usage
 from .kv.blocks import BlockTable
 from .models.tokenizer import Detokenizer, Tokenizer
+from .outbox import Outbox
 from .request import Request
 from .stops import StopMatcher
 
@@ -54,6 +55,10 @@ class Sequence:
     depth: Depth = 0
     controllers: dict[DraftSource, DepthController] = field(default_factory=dict)
     cancelled: bool = False
+    outbox: Outbox | None = None
+    """Where its events go; None gives them to whoever steps the engine."""
+    overtaken: int = 0
+    """How often a younger request started before this one."""
     reason: FinishReason | None = None
     cached: int = 0
     counts: Counts = field(default_factory=Counts)
@@ -96,6 +101,11 @@ class Sequence:
     def pending(self) -> int:
         """Tokens whose KV is still to be computed; the last one always is."""
         return len(self.tokens) - self.table.length
+
+    @property
+    def resting(self) -> bool:
+        """Whether it waits for its reader."""
+        return self.outbox is not None and self.outbox.resting
 
     @property
     def room(self) -> int:

@@ -1,6 +1,6 @@
 """The cycle: the drafter proposes, the target verifies it in one forward, the kept tokens and one more are emitted.
 
-Baseline is the same cycle at depth 0. Prompt tokens that are still pending ride along in the same forward.
+Baseline is the same cycle at depth 0. Pieces of prompts ride along in the same forward.
 """
 
 from __future__ import annotations
@@ -9,29 +9,29 @@ import time
 from collections.abc import Callable
 from collections.abc import Sequence as Items
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
-from .depth import Costs, DepthController, Pace
+from .depth import Costs
 from .drafters.base import Drafter, Proposal
 from .errors import OutOfMemory
-from .events import Drafted, DraftSource, Emitted, Origin
+from .events import Drafted, Emitted, Origin
 from .models.paged import PagedModel, Span
 from .models.tokenizer import Tokenizer
-from .sampling import distribution, penalise, seen_rows
+from .pacing import NO_DRAFT, Depth, Lesson, Pacer
+from .scoring import Told, score, to_host
 from .sequence import Sequence
-from .verify import Verdict, verify, verify_greedy
 
 
-@dataclass(frozen=True, slots=True)
-class Depth:
-    """How deep a sequence's next cycle goes, and why."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Share:
+    """What one sequence does in a step: compute `rows` of its pending tokens and, if those are all, draft and emit."""
 
-    tokens: int
-    source: DraftSource | None = None
-    reason: str = ""
+    sequence: Sequence
+    rows: int
+    emits: bool
+    depth: Depth = NO_DRAFT
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +53,12 @@ class Rounds:
     """One step of all running sequences: one target forward."""
 
     rounds: list[Round]
+    """Of those that emitted."""
+    batch: int
+    """Sequences in the forward."""
     draft_seconds: float
     verify_seconds: float
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Scored:
-    """Verification of one sequence, still on the device."""
-
-    drafts: Tensor
-    verdict: Verdict
-    q: Tensor
-    p: Tensor
-
-    def flat(self) -> Tensor:
-        """Everything the host wants to know, as one tensor: float32 holds token ids exactly up to 2**24."""
-        parts = (self.verdict.accepted.reshape(1), self.verdict.next.reshape(1), self.drafts, self.q, self.p)
-        return torch.cat([part.float() for part in parts])
 
 
 class Speculator:
@@ -90,71 +78,35 @@ class Speculator:
         """
         self.target = target
         self.drafter = drafter
+        self.pacer = Pacer(drafter, target.allocator, costs)
         self._tokenizer = tokenizer
         self._wait = wait
-        self._costs = costs
-        self._paces: dict[DraftSource, Pace] = {}
-        if costs is not None:
-            self._paces = {"model": Pace(costs), "ngram": Pace(costs, free=True)}
 
-    def depth(self, sequence: Sequence) -> Depth:
-        """How deep this cycle may go: nothing past the context or max_tokens is worth it, nor what has no room."""
-        limit = sequence.room - 1
-        asked = sequence.depth  # Read once: another thread may change it at any time.
-        if asked != "auto":
-            limit = min(limit, asked)
-        if self.drafter is None or limit <= 0:
-            return Depth(0)
-        plan = self.drafter.plan(sequence)
-        limit = min(limit, plan.limit)
-        while limit > 0 and sequence.table.missing(sequence.pending + limit) > self.target.allocator.available:
-            limit -= 1
-        if asked != "auto" or self._costs is None:
-            return Depth(limit, plan.source)
-        choice = self._controller(sequence, plan.source).choose(limit)
-        return Depth(choice.depth, plan.source, choice.reason)
+    def cycle(self, shares: Items[Share]) -> Rounds:
+        """One draft-verify-accept round of every sequence that emits, and a piece of every other's prompt.
 
-    def _controller(self, sequence: Sequence, source: DraftSource) -> DepthController:
-        if source not in sequence.controllers:
-            sequence.controllers[source] = DepthController(self._paces[source])
-        return sequence.controllers[source]
-
-    def prefill(self, sequence: Sequence, count: int) -> None:
-        """Compute the KV of the next `count` pending tokens, which must leave at least one pending."""
-        start = sequence.table.length
-        self.target.forward([Span(sequence.table, self._ids(sequence.tokens[start : start + count]), 1)])
-        sequence.table.publish(sequence.tokens)
-        if self.drafter and sequence.depth:
-            with suppress(OutOfMemory):  # As in `_propose`.
-                self.drafter.advance(sequence)
-
-    def cycle(self, sequences: Items[Sequence], depths: Items[Depth]) -> Rounds:
-        """One draft-verify-accept round of every sequence. The caller has made room in the target's pool."""
+        The caller has made room in the target's pool.
+        """
         start = time.perf_counter()
-        proposals = self._propose(sequences, depths)
+        proposals = self._propose(shares)
         drafted_at = time.perf_counter()
-        rows, spans = [], []
-        for sequence in sequences:
-            new = self._ids(sequence.tokens[sequence.table.length :])
-            proposal = proposals.get(sequence.id)
-            rows.append(len(new))
-            drafts = proposal.tokens if proposal else new[:0]
-            spans.append(Span(sequence.table, torch.cat((new, drafts)), len(drafts) + 1))
+        spans = [self._span(share, proposals.get(share.sequence.id)) for share in shares]
         logits = self.target.forward(spans)
         self._wait()
         verified_at = time.perf_counter()
-        scored = []
-        at = 0
-        for sequence, span in zip(sequences, spans, strict=True):
-            scored.append(self._verify(sequence, logits[at : at + span.keep], proposals.get(sequence.id)))
-            at += span.keep
-        told = _to_host([s.flat() for s in scored])
-        rounds = [
-            self._accept(sequence, depth, values, new)
-            for sequence, depth, values, new in zip(sequences, depths, told, rows, strict=True)
-        ]
-        self._learn(rounds, drafted_at - start, verified_at - drafted_at)
-        return Rounds(rounds, drafted_at - start, verified_at - drafted_at, time.perf_counter() - start)
+        self._read_along([share.sequence for share in shares if not share.emits])
+        scores = []
+        for share, rows in zip(shares, logits.split([span.keep for span in spans]), strict=True):
+            if share.emits:
+                scores.append(score(share.sequence, rows, proposals.get(share.sequence.id)))
+        emitting = [share for share in shares if share.emits]
+        rounds = [self._accept(*each) for each in zip(emitting, to_host(scores), strict=True)]
+        lessons = [Lesson(r.sequence, r.depth.source, len(r.drafted), r.accepted) for r in rounds]
+        self.pacer.learn(lessons)
+        if sum(share.rows for share in shares) == len(lessons):
+            self.pacer.time(lessons, drafted_at - start, verified_at - drafted_at)
+        seconds = time.perf_counter() - start
+        return Rounds(rounds, len(shares), drafted_at - start, verified_at - drafted_at, seconds)
 
     def release(self, sequence: Sequence) -> None:
         """Give back all blocks of a sequence, the draft's too."""
@@ -162,8 +114,8 @@ class Speculator:
         if self.drafter:
             self.drafter.release(sequence)
 
-    def _propose(self, sequences: Items[Sequence], depths: Items[Depth]) -> dict[int, Proposal]:
-        drafting = [(s, d.tokens) for s, d in zip(sequences, depths, strict=True) if d.tokens]
+    def _propose(self, shares: Items[Share]) -> dict[int, Proposal]:
+        drafting = [(share.sequence, share.depth.tokens) for share in shares if share.depth.tokens]
         if not drafting or self.drafter is None:
             return {}
         try:
@@ -173,48 +125,31 @@ class Speculator:
         self._wait()
         return {s.id: proposal for (s, _), proposal in zip(drafting, proposals, strict=True)}
 
-    def _verify(self, sequence: Sequence, logits: Tensor, proposal: Proposal | None) -> _Scored:
-        """`logits` is `[depth + 1, vocab]`."""
-        sampling = sequence.request.sampling
-        drafts = proposal.tokens if proposal else torch.empty(0, dtype=torch.long, device=logits.device)
-        depth = len(drafts)
-        seen = seen_rows(sequence.seen, drafts)
-        chance = proposal.chance if proposal else logits.new_empty(0, dtype=torch.float32)
-        if sampling.greedy:
-            logits = penalise(logits, sampling, seen)
-            verdict = verify_greedy(logits.argmax(-1), drafts)
-            told = logits[:depth].gather(1, drafts[:, None]).squeeze(1) - logits[:depth].logsumexp(-1)
-            return _Scored(drafts, verdict, chance, told.exp())
-        p = distribution(logits, sampling, seen)
-        verifier = sequence.request.speculation.verifier
-        q = proposal.q if proposal else p[:0]
-        if q is None:
-            q = torch.zeros_like(p[:depth]).scatter(1, drafts[:, None], 1.0)
-            verifier = "token"
-        verdict = verify(p, q, drafts, sequence.uniforms(depth + 1), verifier)
-        return _Scored(drafts, verdict, chance, p[:depth].gather(1, drafts[:, None]).squeeze(1))
+    def _span(self, share: Share, proposal: Proposal | None) -> Span:
+        """Of a prompt that goes on, one row of logits is kept and nobody looks at it."""
+        start = share.sequence.table.length
+        new = share.sequence.tokens[start : start + share.rows]
+        tokens = torch.tensor(new, dtype=torch.long, device=self.target.device)
+        return Span(share.sequence.table, torch.cat((tokens, proposal.tokens)) if proposal else tokens, _keep(proposal))
 
-    def _learn(self, rounds: list[Round], draft_seconds: float, verify_seconds: float) -> None:
-        """Tell the controllers what the cycle showed. Costs only of a cycle of one sequence without prompt tokens."""
-        for round in rounds:
-            if self._costs is not None and round.drafted and round.depth.source:
-                controller = self._controller(round.sequence, round.depth.source)
-                controller.observe(len(round.drafted), round.accepted)
-        if self._costs is not None and len(rounds) == 1 and not rounds[0].prompt_rows:
-            drafted = len(rounds[0].drafted)
-            by_model = drafted if rounds[0].depth.source == "model" else 0
-            self._costs.observe(drafted + 1, verify_seconds, by_model, draft_seconds)
+    def _read_along(self, sequences: Items[Sequence]) -> None:
+        """Offer to others what was computed of prompts that go on, and let the draft read it too."""
+        for sequence in sequences:
+            sequence.table.publish(sequence.tokens)
+        drafting = [s for s in sequences if s.depth]
+        if self.drafter and drafting:
+            with suppress(OutOfMemory):  # As in `_propose`.
+                self.drafter.advance(drafting)
 
-    def _accept(self, sequence: Sequence, asked: Depth, told: list[float], rows: int) -> Round:
-        depth = (len(told) - 2) // 3
-        accepted, follower = int(told[0]), int(told[1])
-        drafts = [int(t) for t in told[2 : 2 + depth]]
-        q, p = told[2 + depth : 2 + 2 * depth], told[2 + 2 * depth :]
-        last: Origin = "plain" if depth == 0 else "bonus" if accepted == depth else "correction"
-        origins: list[Origin] = ["draft"] * accepted
-        emitted = sequence.accept([*drafts[:accepted], follower], [*origins, last])
+    def _accept(self, share: Share, told: Told) -> Round:
+        sequence, depth = share.sequence, len(told.drafts)
+        last: Origin = "plain" if depth == 0 else "bonus" if told.accepted == depth else "correction"
+        origins: list[Origin] = ["draft"] * told.accepted
+        emitted = sequence.accept(told.kept, [*origins, last])
+        if told.raw:
+            emitted = [replace(e, logprob=told.logprob(i), top=told.likeliest(i)) for i, e in enumerate(emitted)]
         # A stop within the kept tokens ends the text there: what follows was kept by nobody.
-        accepted = min(accepted, len(emitted))
+        accepted = min(told.accepted, len(emitted))
         counts = sequence.counts
         counts.cycles += 1
         counts.drafted += depth
@@ -223,21 +158,16 @@ class Speculator:
         sequence.table.publish(sequence.tokens)
         if self.drafter:
             self.drafter.observe(sequence)
-        shown = tuple(Drafted(token, self._piece(token), q[i], p[i], i < accepted) for i, token in enumerate(drafts))
-        return Round(sequence, asked, shown, accepted, tuple(emitted), given_back, rows - 1)
+        shown = tuple(
+            Drafted(token, self._piece(token), told.q[i], told.p[i], i < accepted)
+            for i, token in enumerate(told.drafts)
+        )
+        return Round(sequence, share.depth, shown, accepted, tuple(emitted), given_back, share.rows - 1)
 
     def _piece(self, token: int) -> str:
         return self._tokenizer.piece(token) if self._tokenizer else ""
 
-    def _ids(self, tokens: list[int]) -> Tensor:
-        return torch.tensor(tokens, dtype=torch.long, device=self.target.device)
 
-
-def _to_host(parts: list[Tensor]) -> list[list[float]]:
-    """One transfer for all sequences."""
-    values: list[float] = torch.cat(parts).tolist()
-    out, at = [], 0
-    for part in parts:
-        out.append(values[at : at + len(part)])
-        at += len(part)
-    return out
+def _keep(proposal: Proposal | None) -> int:
+    """Rows of logits that are wanted: one a draft, and one more."""
+    return len(proposal.tokens) + 1 if proposal else 1

@@ -35,8 +35,8 @@ class SetAcceptance:
     def plan(self, sequence: Sequence) -> Plan:
         return self._inner.plan(sequence)
 
-    def advance(self, sequence: Sequence) -> None:
-        self._inner.advance(sequence)
+    def advance(self, sequences: Items[Sequence]) -> None:
+        self._inner.advance(sequences)
 
     def propose(self, sequences: Items[Sequence], depths: Items[int]) -> list[Proposal]:
         drafted = self._inner.propose(sequences, depths)

@@ -43,8 +43,8 @@ class Drafter(Protocol):
         """What a proposal for this sequence would be."""
         ...
 
-    def advance(self, sequence: Sequence) -> None:
-        """Read at most one chunk of a long prompt."""
+    def advance(self, sequences: Items[Sequence]) -> None:
+        """Read what the target has read of prompts that go on. Raises OutOfMemory."""
         ...
 
     def propose(self, sequences: Items[Sequence], depths: Items[int]) -> list[Proposal]:

@@ -31,9 +31,9 @@ class NgramDrafter:
             return Plan("ngram", MAX_DEPTH)
         return self._model.plan(sequence) if self._model else Plan("ngram", 0)
 
-    def advance(self, sequence: Sequence) -> None:
+    def advance(self, sequences: Items[Sequence]) -> None:
         if self._model:
-            self._model.advance(sequence)
+            self._model.advance(sequences)
 
     def propose(self, sequences: Items[Sequence], depths: Items[int]) -> list[Proposal]:
         proposals: dict[int, Proposal] = {}

@@ -37,12 +37,9 @@ class ModelDrafter:
             room -= 1
         return Plan("model", max(0, room))
 
-    def advance(self, sequence: Sequence) -> None:
-        """Read one chunk of what is to be caught up, if there is more than a chunk."""
-        table = self._table(sequence)
-        if len(sequence.tokens) - table.length > self._chunk:
-            chunk = self._ids(sequence.tokens[table.length : table.length + self._chunk])
-            self.model.forward([Span(table, chunk, 1)])
+    def advance(self, sequences: Items[Sequence]) -> None:
+        """Read what the target has read of prompts that go on, in one forward."""
+        self._read({s.id: s.table.length for s in sequences}, sequences)
 
     def propose(self, sequences: Items[Sequence], depths: Items[int]) -> list[Proposal]:
         """Draft `depths[i]` >= 1 tokens for each sequence, one forward a token for all of them together."""
@@ -50,7 +47,7 @@ class ModelDrafter:
             # Of a cycle that failed after drafting, the drafts are still here.
             self._table(sequence).rollback(len(sequence.tokens) - 1)
             while len(sequence.tokens) - self._table(sequence).length > self._chunk:
-                self.advance(sequence)
+                self._read({sequence.id: len(sequence.tokens) - 1}, [sequence])
         random = [s.uniforms(d) for s, d in zip(sequences, depths, strict=True)]
         drafts: list[list[Tensor]] = [[] for _ in sequences]
         laws: list[list[Tensor]] = [[] for _ in sequences]
@@ -85,6 +82,19 @@ class ModelDrafter:
         table = self._tables.pop(sequence.id, None)
         if table is not None:
             table.release()
+
+    def _read(self, lengths: dict[int, int], sequences: Items[Sequence]) -> None:
+        """Read each text up to its length, a chunk at most."""
+        spans = []
+        for sequence in sequences:
+            table = self._table(sequence)
+            end = min(lengths[sequence.id], self._context, table.length + self._chunk)
+            if end > table.length:
+                spans.append(Span(table, self._ids(sequence.tokens[table.length : end]), 1))
+        if spans:
+            self.model.forward(spans)
+        for sequence in sequences:
+            self._table(sequence).publish(sequence.tokens)
 
     def _choose(
         self, sequence: Sequence, logits: Tensor, drafted: list[Tensor], u: Tensor

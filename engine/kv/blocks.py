@@ -34,7 +34,8 @@ class BlockAllocator:
 
     def __init__(self, total: int, *, remember: bool = True) -> None:
         self.total = total
-        self._remember = remember
+        self.remembers = remember
+        """Whether text that nobody holds any more is kept for the next request that begins with it."""
         self._references = [0] * total
         self._free = bytearray(b"\1" * total)
         self._free_count = total
@@ -104,7 +105,7 @@ class BlockAllocator:
 
     def publish(self, block: int, key: bytes) -> None:
         """Remember that `block` has the KV of the text behind `key`, unless another block has it already."""
-        if self._remember and key not in self._index and block not in self._key:
+        if self.remembers and key not in self._index and block not in self._key:
             self._index[key] = block
             self._key[block] = key
 

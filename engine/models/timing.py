@@ -12,22 +12,24 @@ from .paged import PagedModel, Span
 
 PAST = 32
 """Tokens of context while timing: costs grow little with it, and the controller follows."""
+DRAFT_ROWS = (1, 4, 16)
+"""One for each sequence that drafts."""
 BUDGET = 0.06
 """Seconds that one row count may take, once it ran at least twice."""
 
 
 def measure(target: PagedModel, draft: PagedModel | None, wait: Callable[[], None], context: int) -> Costs:
-    """Time a target forward of 1, 2, 4, 8 and 16 rows and a draft forward of one; pools are left as they were.
+    """Time target forwards of 1 to 64 rows and draft forwards of 1 to 16; pools are left as they were.
 
     `context` is what both models can see at most.
     """
     verify = {rows: _forward_seconds(target, rows, wait, context) for rows in ROWS}
-    return Costs(verify, _forward_seconds(draft, 1, wait, context) if draft else 0.0)
+    return Costs(verify, {rows: _forward_seconds(draft, rows, wait, context) for rows in DRAFT_ROWS} if draft else 0.0)
 
 
 def _forward_seconds(model: PagedModel, rows: int, wait: Callable[[], None], context: int) -> float:
     """The best of a few runs, the first (which may compile or allocate) not counted."""
-    rows = min(rows, context)
+    rows = min(rows, context, model.allocator.available * 16)
     table = model.table()
     past = min(PAST, (model.allocator.available - 1) * 16 - rows, context - rows)
     if past > 0:

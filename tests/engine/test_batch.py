@@ -97,7 +97,7 @@ def test_more_than_run_together_wait_their_turn(models: tiny.Models, alone: list
 
 def test_a_full_pool_preempts_and_loses_nothing(models: tiny.Models, pair: Engine, alone: list[list[int]]) -> None:
     for settings in ({}, {"prefill_chunk": 8}, {"prefix_cache": False}):
-        with small(models, pair, 9, **settings) as engine:
+        with small(models, pair, 7, **settings) as engine:
             numbers, events = run(engine, [ask(seed) for seed in range(6)])
             assert texts(numbers, events) == alone
             assert any(isinstance(event, Preempted) for event in events)
@@ -109,7 +109,7 @@ def test_preemption_keeps_the_random_numbers(models: tiny.Models, pair: Engine) 
     """At depth 0, where the pool has no say in how many are drawn."""
     requests = [ask(seed, 0, seed=seed, sampling=Sampling(temperature=1)) for seed in range(6)]
     wanted = [pair.generate(request).token_ids for request in requests]
-    with small(models, pair, 9) as engine:
+    with small(models, pair, 7) as engine:
         numbers, events = run(engine, requests)
     assert texts(numbers, events) == wanted
     assert any(isinstance(event, Preempted) for event in events)

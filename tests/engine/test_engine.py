@@ -266,7 +266,7 @@ def test_stepping_is_streaming(pair: Engine) -> None:
 
 
 def test_readings_of_a_stream_do_not_pile_up_elsewhere(pair: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.engine.MEMORY_EVERY", 0.0)
+    monkeypatch.setattr("engine.loop.MEMORY_EVERY", 0.0)
     events = list(pair.stream(ask()))
     assert sum(event.kind == "memory" for event in events) > 3
     assert pair.step() == []

@@ -28,7 +28,7 @@ class Scripted:
     def plan(self, sequence: Sequence) -> Plan:
         return Plan("model", 16)
 
-    def advance(self, sequence: Sequence) -> None: ...
+    def advance(self, sequences: Items[Sequence]) -> None: ...
 
     def observe(self, sequence: Sequence) -> None: ...
 
@@ -68,7 +68,7 @@ def test_blocks_in_flight_are_those_that_only_rejected_tokens_needed(
     ids = tiny.prompt(prompt, 3)
     text = ids + tiny.greedy(tiny.load(models.target("llama")), ids, 40)
     with Engine.load(models.target("llama"), None, device="cpu", dtype="float32") as engine:
-        engine._speculator.drafter = Scripted(text, right)
+        engine._speculator.drafter = engine._speculator.pacer._drafter = Scripted(text, right)
         engine.submit(Request(prompt_ids=ids, max_tokens=30, speculation=Speculation(depth)))
         (first,) = cycles(engine.step())
     table = numbers(first.blocks.table)
@@ -93,7 +93,7 @@ def test_in_a_batch_each_cycle_tells_its_own(pair: Engine) -> None:
         for seed in range(4):
             request = Request(prompt_ids=tiny.prompt(9 + seed, seed), max_tokens=60, speculation=Speculation(8))
             number = pair.submit(request)
-            tables[number] = id(pair._live[number].table)
+            tables[number] = id(pair._loop._live[number].table)
         while pair.busy:
             for event in cycles(pair.step()):
                 held, kept = seen[tables[event.request]], numbers(event.blocks.table)

@@ -31,7 +31,7 @@ def test_a_depth_that_changes_while_it_is_read_is_one_of_the_two(models: tiny.Mo
     with Engine.load(target, draft, device="cpu", dtype="float32") as engine:
         sequence = sequence_of(Request(prompt_ids=tiny.prompt(10, 1)), engine._pair, engine._limits)
         wavering: Any = Wavering(sequence)
-        fixed = engine._speculator.depth(wavering)
-        adaptive = engine._speculator.depth(wavering)
+        fixed = engine._speculator.pacer.depths([wavering], 64)[0]
+        adaptive = engine._speculator.pacer.depths([wavering], 64)[0]
     assert (fixed.tokens, fixed.reason) == (3, "")
     assert adaptive.reason != ""

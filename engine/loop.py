@@ -1,0 +1,172 @@
+"""The engine's loop: what one step does with all requests that are there."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from threading import RLock
+
+from . import reporting
+from .config import EngineConfig
+from .devices import Device, peak_memory, read_memory
+from .errors import HelixError, OutOfMemory
+from .events import Event, FinishReason, MemoryRead, Preempted
+from .models.load import is_out_of_memory
+from .pacing import NO_DRAFT
+from .scheduler import Scheduler
+from .sequence import Sequence
+from .speculative import Share, Speculator
+
+MEMORY_EVERY = 0.5
+"""Seconds between readings of device memory."""
+
+
+class Loop:
+    """`step` and `retire` are for whoever holds `lock`; everything else may be called from any thread, at once."""
+
+    def __init__(
+        self, speculator: Speculator, device: Device, config: EngineConfig, unclaimed: Callable[[Event], None]
+    ) -> None:
+        """Events of sequences without an outbox go to `unclaimed`."""
+        self.lock = RLock()
+        self._speculator = speculator
+        self._device = device
+        self._config = config
+        self._unclaimed = unclaimed
+        self._allocator = speculator.target.allocator
+        self._scheduler = Scheduler(self._allocator, config.max_running)
+        self._arrivals: deque[Sequence] = deque()
+        self._live: dict[int, Sequence] = {}
+        self._memory_read = 0.0
+
+    @property
+    def live(self) -> list[Sequence]:
+        """All that have not finished."""
+        return list(self._live.values())
+
+    def find(self, request: int) -> Sequence | None:
+        return self._live.get(request)
+
+    def add(self, sequence: Sequence) -> None:
+        """From the next step on. Takes no lock: whoever asks never waits for a step that runs."""
+        self._live[sequence.id] = sequence
+        self._arrivals.append(sequence)
+
+    def step(self) -> bool:
+        """Obey, admit, one forward for all. False when there was nothing to do but wait for readers."""
+        self._take_in()
+        before = len(self._live)
+        for sequence in list(self._scheduler):
+            if sequence.cancelled:
+                self.retire(sequence, "cancelled")
+        for sequence in [s for s in self._scheduler.running if s.resting]:
+            self._preempt(sequence)
+        for sequence in self._scheduler.admit():
+            if not sequence.started:
+                sequence.started = True
+                sequence.cached = sequence.table.length
+                self._emit(sequence, reporting.started(sequence, self._allocator))
+        ran = bool(self._scheduler.running)
+        try:
+            self._cycle()
+        except Exception as error:
+            self._recover(error)
+        self._read_memory()
+        return ran or len(self._live) < before
+
+    def retire(self, sequence: Sequence, reason: FinishReason) -> None:
+        """Finish now, keeping what was said; the blocks are free at once."""
+        self._take_in()
+        if sequence.id in self._live:
+            sequence.finish(reason)
+            self._remove(sequence)
+            self._emit(sequence, reporting.finished(sequence, self._allocator, peak_memory(self._device)))
+
+    def fail(self, sequence: Sequence, error: Exception) -> None:
+        self._take_in()
+        self._remove(sequence)
+        self._emit(sequence, reporting.failed(sequence.id, error))
+
+    def close(self) -> None:
+        """Cancel everything and let go of the models."""
+        for sequence in self.live:
+            self.retire(sequence, "cancelled")
+        del self._speculator
+
+    def _take_in(self) -> None:
+        while self._arrivals:
+            self._scheduler.add(self._arrivals.popleft())
+
+    def _cycle(self) -> None:
+        running = self._scheduler.running
+        portions = self._scheduler.portions(self._config.prefill_chunk)
+        emitting = [s for s in running if portions[s.id] == s.pending]
+        chosen = self._speculator.pacer.depths(emitting, self._config.row_budget)
+        depths = {s.id: depth for s, depth in zip(emitting, chosen, strict=True)}
+        able, preempted, failed = self._scheduler.make_room(
+            lambda s: portions[s.id] + depths.get(s.id, NO_DRAFT).tokens, self._speculator.release
+        )
+        for sequence in preempted:
+            self._emit(sequence, Preempted(sequence.id))
+        for sequence, error in failed:
+            self.fail(sequence, error)
+        if not able:
+            return
+        rounds = self._speculator.cycle(
+            [Share(s, portions[s.id], s.id in depths, depths.get(s.id, NO_DRAFT)) for s in able]
+        )
+        for sequence in able:
+            if not sequence.prefilled:
+                sequence.prefill_seconds += rounds.draft_seconds + rounds.verify_seconds
+        for round in rounds.rounds:
+            sequence = round.sequence
+            if not sequence.prefilled:
+                sequence.prefilled = True
+                self._emit(sequence, reporting.prefilled(sequence, self._allocator))
+            self._emit(sequence, reporting.cycle(round, rounds, self._allocator))
+            if sequence.reason:
+                self.retire(sequence, sequence.reason)
+
+    def _preempt(self, sequence: Sequence) -> None:
+        self._scheduler.preempt(sequence)
+        self._speculator.release(sequence)
+        self._emit(sequence, Preempted(sequence.id))
+
+    def _recover(self, error: Exception) -> None:
+        """A forward failed. Out of memory: the last gives way, or fails if it is alone. Else: what ran has failed."""
+        running = self._scheduler.running
+        if is_out_of_memory(error) and len(running) > 1:
+            victim = self._scheduler.preempt_last()
+            self._speculator.release(victim)
+            self._emit(victim, Preempted(victim.id))
+            return
+        if is_out_of_memory(error):
+            error = OutOfMemory("The device is out of memory; shorten the chat, or choose a smaller model or dtype.")
+        elif not isinstance(error, HelixError):
+            error = HelixError(f"The model failed ({type(error).__name__}: {error}); ask again or load another model.")
+        for sequence in list(running):
+            self.fail(sequence, error)
+
+    def _remove(self, sequence: Sequence) -> None:
+        self._scheduler.remove(sequence)
+        self._speculator.release(sequence)
+        del self._live[sequence.id]
+
+    def _emit(self, sequence: Sequence, event: Event) -> None:
+        if sequence.outbox is None:
+            self._unclaimed(event)
+        else:
+            sequence.outbox.put(event)
+
+    def _read_memory(self) -> None:
+        now = time.monotonic()
+        if self._live and now - self._memory_read >= MEMORY_EVERY:
+            self._memory_read = now
+            reading = MemoryRead(read_memory(self._device))
+            boxes = {id(s.outbox): s.outbox for s in self.live}
+            for box in boxes.values():
+                if box is None:
+                    self._unclaimed(reading)
+                else:
+                    box.put(reading)

@@ -1,0 +1,104 @@
+"""How deep each sequence drafts in a cycle, and what the cycle then taught."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Items
+from dataclasses import dataclass
+
+from .config import Depth as Asked
+from .depth import Costs, DepthController, Pace, Wish, share_out
+from .drafters.base import Drafter, Plan
+from .events import DraftSource
+from .kv.blocks import BlockAllocator
+from .sequence import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How deep a sequence's next cycle goes, and why."""
+
+    tokens: int
+    source: DraftSource | None = None
+    reason: str = ""
+
+
+NO_DRAFT = Depth(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a cycle did with one sequence's drafts."""
+
+    sequence: Sequence
+    source: DraftSource | None
+    drafted: int
+    accepted: int
+
+
+class Pacer:
+    """Without `costs`, depth "auto" means as deep as possible."""
+
+    def __init__(self, drafter: Drafter | None, allocator: BlockAllocator, costs: Costs | None) -> None:
+        self._drafter = drafter
+        self._allocator = allocator
+        self._costs = costs
+        self._paces: dict[DraftSource, Pace] = {}
+        if costs is not None:
+            self._paces = {"model": Pace(costs), "ngram": Pace(costs, free=True)}
+
+    def depths(self, sequences: Items[Sequence], budget: int) -> list[Depth]:
+        """How deep each may go, of those that will emit in this cycle.
+
+        Nothing past the context or max_tokens is worth it, nor what has no room. A depth that was asked for is kept;
+        those on "auto" share what it leaves of `budget` rows.
+        """
+        # Read once: another thread may change it at any time.
+        asked = [s.depth for s in sequences]
+        plans = [self._plan(s, depth) for s, depth in zip(sequences, asked, strict=True)]
+        depths = [Depth(plan.limit, plan.source) if plan else NO_DRAFT for plan in plans]
+        auto = [i for i, plan in enumerate(plans) if plan and asked[i] == "auto"]
+        if self._costs is None or not auto:
+            return depths
+        wishes = [Wish(self._controller(sequences[i], depths[i].source), depths[i].tokens) for i in auto]
+        fixed = [d.tokens + 1 for i, d in enumerate(depths) if i not in auto]
+        choices = share_out(wishes, self._costs, budget, sum(fixed), len(fixed))
+        for i, choice in zip(auto, choices, strict=True):
+            depths[i] = Depth(choice.depth, depths[i].source, choice.reason)
+        return depths
+
+    def learn(self, lessons: Items[Lesson]) -> None:
+        """What was accepted."""
+        for lesson in lessons:
+            if lesson.drafted and self._costs is not None:
+                self._controller(lesson.sequence, lesson.source).observe(lesson.drafted, lesson.accepted)
+
+    def time(self, lessons: Items[Lesson], draft_seconds: float, verify_seconds: float) -> None:
+        """What a cycle without prompt tokens cost."""
+        if self._costs is None:
+            return
+        rows = sum(lesson.drafted + 1 for lesson in lessons)
+        by_model = [lesson.drafted for lesson in lessons if lesson.source == "model"]
+        if len(lessons) == 1:
+            self._costs.observe(rows, verify_seconds, sum(by_model), draft_seconds)
+        else:
+            steps = [sum(drafted > step for drafted in by_model) for step in range(max(by_model, default=0))]
+            self._costs.observe_batch(rows, len(lessons), verify_seconds, steps, draft_seconds)
+
+    def _plan(self, sequence: Sequence, asked: Asked) -> Plan | None:
+        """Who would draft how much for a sequence; None where nobody could draft anything."""
+        limit = sequence.room - 1
+        if asked != "auto":
+            limit = min(limit, asked)
+        if self._drafter is None or limit <= 0:
+            return None
+        plan = self._drafter.plan(sequence)
+        limit = min(limit, plan.limit)
+        while limit > 0 and sequence.table.missing(sequence.pending + limit) > self._allocator.available:
+            limit -= 1
+        return Plan(plan.source, limit)
+
+    def _controller(self, sequence: Sequence, source: DraftSource | None) -> DepthController:
+        assert source is not None
+        if source not in sequence.controllers:
+            sequence.controllers[source] = DepthController(self._paces[source])
+        return sequence.controllers[source]
