@@ -94,8 +94,3 @@ class HelixApp(App[None]):
         while self.source.alive and time.monotonic() < give_up:
             await asyncio.sleep(0.01)
         self.exit()
-
-    def on_unmount(self) -> None:
-        self.chat.bridge.close()
-        self.source.close()
-        self.chat.bridge.finish()

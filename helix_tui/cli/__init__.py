@@ -8,7 +8,7 @@ import typer
 
 from engine import HelixError
 
-from . import ask, bench, chat, config, doctor, replay
+from . import ask, bench, chat, config, demo, doctor, replay
 from .group import app
 from .terminal import complain, use_utf8
 
@@ -16,6 +16,7 @@ app.callback(invoke_without_command=True)(chat.chat)
 # In the order of --help.
 for command in (
     ask.ask,
+    demo.demo,
     replay.replay,
     doctor.doctor,
     config.config,

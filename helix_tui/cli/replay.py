@@ -11,14 +11,15 @@ from engine import InvalidRequest, read_recording
 
 from .terminal import need_terminal, run
 
+Speed = Annotated[float, typer.Option(help="2 is twice as fast, 0.5 half as fast.")]
+
 
 def replay(
     file: Annotated[Path, typer.Argument(help="A recording made by --record or ask --events.")],
-    speed: Annotated[float, typer.Option(help="2 is twice as fast, 0.5 half as fast.")] = 1.0,
+    speed: Speed = 1.0,
 ) -> None:
     """Play a recording in the app, with no model loaded."""
-    if not 0.01 <= speed <= 100:
-        raise InvalidRequest(f"The speed is {speed:g}, but it must be from 0.01 to 100.")
+    check_speed(speed)
     if not read_recording(file):
         raise InvalidRequest(f"{file} has no events; record a chat with --record first.")
     need_terminal('open one to watch the recording, or use: helix-chat ask "..."')
@@ -26,3 +27,8 @@ def replay(
     from ..sources import ReplaySource
 
     run(HelixApp(ReplaySource(file, speed=speed)))
+
+
+def check_speed(speed: float) -> None:
+    if not 0.01 <= speed <= 100:
+        raise InvalidRequest(f"The speed is {speed:g}, but it must be from 0.01 to 100.")

@@ -14,7 +14,7 @@ from .units import rate, seconds
 Part = str | tuple[str, str]
 
 
-def panel(speed: Speed, width: int, height: int, *, has_draft: bool = True) -> Content:
+def panel(speed: Speed, width: int, height: int, *, has_draft: bool = True, compare: bool = True) -> Content:
     """Everything in `width` by `height` cells; the large figures need six lines."""
     now = speed.now
     figure = f"first token {seconds(speed.ttft)}" if speed.ttft is not None else ""
@@ -22,7 +22,7 @@ def panel(speed: Speed, width: int, height: int, *, has_draft: bool = True) -> C
         figure = f"prompt {seconds(speed.prompt_seconds)}"
     lines = [heading("Speed", figure, width)]
     shown = rate(now) if now is not None else "–"
-    verdict = gain(speed, has_draft=has_draft)
+    verdict = gain(speed, has_draft=has_draft, compare=compare)
     if height >= 6:
         digits = large(shown)
         room = max(0, width - cell_len(digits[0]) - 3)
@@ -39,10 +39,12 @@ def panel(speed: Speed, width: int, height: int, *, has_draft: bool = True) -> C
     return stack(lines, width, height)
 
 
-def gain(speed: Speed, *, has_draft: bool = True) -> Content:
-    """`1.42× baseline`, said plainly when it is a loss, or how to get to know it."""
+def gain(speed: Speed, *, has_draft: bool = True, compare: bool = True) -> Content:
+    """`1.42× baseline`, said plainly when it is a loss, or how to get to know it where one can `compare`."""
     ratio = speed.ratio
     if ratio is None:
+        if not compare:
+            return Content("")
         if not has_draft:
             return Content.assemble(("no draft to compare with", "$faint"))
         if speed.baseline is not None:

@@ -65,6 +65,8 @@ class ChatCore(Screen[None]):
         self.conversation = Conversation(system)
         self.figures = Figures()
         self.view = View(self.figures, settings.depth, source.replay_of)
+        if isinstance(source, ReplaySource):
+            self.view.rate = source.speed
         self.waiting: deque[str] = deque()
         """Questions asked before there was an engine to answer them."""
         self.reply: ReplyView | None = None
@@ -113,6 +115,11 @@ class ChatCore(Screen[None]):
         self.set_interval(1 / FRAMES, self.tick)
         # The engine brings torch: the first picture comes before it.
         self.call_after_refresh(self._first_picture)
+
+    def on_unmount(self) -> None:
+        self.bridge.close()
+        self.source.close()
+        self.bridge.finish()
 
     def _first_picture(self) -> None:
         (self.transcript if self.replaying else self.prompt).focus()

@@ -138,6 +138,9 @@ class Dispatcher:
             trouble.error, trouble.message, where=trouble.where, expected=trouble.expected, log=str(log_path())
         )
         screen.transcript.card(words)
+        if gone and not screen.prompt.text:
+            # The card's keys are plain ones.
+            screen.transcript.focus()
         screen.refresh_bindings()
         if not gone:
             self._next()

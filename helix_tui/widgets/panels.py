@@ -20,6 +20,8 @@ class View:
     depth: Depth
     replay: str | None = None
     held: bool = False
+    rate: float = 1.0
+    """How fast a replay plays."""
 
     @property
     def has_draft(self) -> bool:
@@ -65,7 +67,8 @@ class SpeculationPanel(Panel):
 
 class SpeedPanel(Panel):
     def draw(self, width: int, height: int) -> Content:
-        return speed.panel(self.view.figures.speed, width, height, has_draft=self.view.has_draft)
+        view = self.view
+        return speed.panel(view.figures.speed, width, height, has_draft=view.has_draft, compare=view.replay is None)
 
 
 class BlocksPanel(Panel):
@@ -96,4 +99,4 @@ class TopBar(Panel):
     def draw(self, width: int, height: int) -> Content:
         view = self.view
         tokens = view.figures.pool.tokens
-        return top_bar.top_bar(view.figures.loaded, tokens, width, replay=view.replay, held=view.held)
+        return top_bar.top_bar(view.figures.loaded, tokens, width, replay=view.replay, held=view.held, rate=view.rate)

@@ -1,7 +1,11 @@
-"""A recording's own keys: hold, speed, and where to go on it."""
+"""A recording's own keys: hold, speed, and where to go on it; and the demo, over a chat that goes on beneath."""
 
 from __future__ import annotations
 
+from engine import BadRecording
+
+from ...demo import demo_source
+from ...render.card import card
 from ...replay import ReplaySource
 from ..core import ChatCore
 
@@ -12,6 +16,10 @@ class ReplayActions(ChatCore):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ACTIONS:
             return self.replaying
+        if action == "demo":
+            return not self.replaying
+        if action == "leave":
+            return self.replaying and len(self.app.screen_stack) > 1
         return super().check_action(action, parameters)
 
     def action_pause(self) -> None:
@@ -26,7 +34,8 @@ class ReplayActions(ChatCore):
 
     def action_speed(self, by: int) -> None:
         if isinstance(self.source, ReplaySource):
-            self.source.change_speed(by)
+            self.view.rate = self.source.change_speed(by)
+            self.mark()
 
     def action_skip(self, seconds: int) -> None:
         if isinstance(self.source, ReplaySource):
@@ -35,3 +44,16 @@ class ReplayActions(ChatCore):
     def action_skip_reply(self, by: int) -> None:
         if isinstance(self.source, ReplaySource):
             self.source.skip_reply(by)
+
+    def action_demo(self) -> None:
+        """On a screen of its own, so that coming back finds everything as it was."""
+        try:
+            source = demo_source()
+        except BadRecording as error:
+            self.transcript.card(card("BadRecording", str(error)))
+            return
+        screen = type(self)(source, self.settings, system=None, record=None, clock=self.clock)
+        self.app.push_screen(screen)
+
+    def action_leave(self) -> None:
+        self.app.pop_screen()
