@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from engine import ModelNotFound, OutOfMemory, Sampling, read_recording
 from engine.events import Cycle, Finished, Loaded, Started
 from helix_tui.app import HelixApp
+from helix_tui.render.card import RETRY
 from helix_tui.sources import LiveSource
 from helix_tui.widgets.loading import LoadingLine, Welcome
 
@@ -131,9 +132,7 @@ def test_a_failed_load_is_a_card_and_can_be_tried_again() -> None:
 
     async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
         await until(pilot, lambda: cards(app))
-        assert cards(app) == [
-            "No model there\nThere is no folder x; check the name.\nctrl+r tries again · ctrl+q quits."
-        ]
+        assert cards(app) == [f"No model there\nThere is no folder x; check the name.\n{RETRY}"]
         assert not app.chat.query(LoadingLine)
         await send(pilot, app, "hello")
         assert app.chat.prompt.text == "hello"

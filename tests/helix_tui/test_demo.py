@@ -14,6 +14,7 @@ from terminal import Terminal
 from textual.pilot import Pilot
 
 from engine import ModelNotFound
+from engine.events import Finished
 from helix_tui import demo
 from helix_tui.app import HelixApp
 from helix_tui.cli import main

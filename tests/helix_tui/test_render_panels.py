@@ -12,7 +12,7 @@ from engine.events import DeviceMemory, Loading, MemoryRead
 from helix_tui.figures import Figures, Speculating, Split
 from helix_tui.render import memory, speculation, speed, top_bar
 from helix_tui.render.bars import bar, column, sparkline, split
-from helix_tui.render.card import card
+from helix_tui.render.card import RETRY, card
 from helix_tui.render.digits import large
 from helix_tui.render.heading import heading
 from helix_tui.render.helix import helix
@@ -259,7 +259,7 @@ def test_the_summary_of_a_reply() -> None:
 
 def test_cards_say_what_to_do() -> None:
     assert card("ContextTooLong", "Too long.").hint == "ctrl+n starts a new chat."
-    assert card("ModelNotFound", "No.", where="load").hint == "ctrl+r tries again · ctrl+q quits."
+    assert card("ModelNotFound", "No.", where="load").hint == RETRY and "d " in RETRY and "ctrl+r" in RETRY
     odd = card("KeyError", "'x'", where="run", expected=False, log="/tmp/log")
     assert (odd.title, odd.body) == ("The engine broke off", "KeyError: 'x'")
     assert odd.hint.endswith("Details: /tmp/log")
