@@ -52,7 +52,9 @@ class ReplayActions(ChatCore):
         except BadRecording as error:
             self.transcript.card(card("BadRecording", str(error)))
             return
-        screen = type(self)(source, self.settings, system=None, record=None, clock=self.clock)
+        screen = type(self)(
+            source, self.settings, system=None, record=None, preferences=self.preferences, clock=self.clock
+        )
         self.app.push_screen(screen)
 
     def action_leave(self) -> None:
