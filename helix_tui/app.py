@@ -15,7 +15,7 @@ from textual.screen import Screen
 from engine import Sampling, Speculation
 
 from .commands import HelixCommands
-from .messages import Depth, Question
+from .messages import Chat, Depth, Question
 from .quiet import hush_libraries, quiet
 from .screens.chat import ChatScreen
 from .settings import Settings
@@ -29,7 +29,7 @@ PATIENCE = 10.0
 class HelixApp(App[None]):
     """Chat with the model behind `source`, and watch it speculate."""
 
-    CSS_PATH = ["screens/chat.tcss", "screens/help.tcss"]  # noqa: RUF012
+    CSS_PATH = ["screens/chat.tcss", "screens/help.tcss", "screens/race.tcss"]  # noqa: RUF012
     TITLE = "helix"
     COMMANDS: ClassVar[set[Any]] = {HelixCommands}
     ENABLE_COMMAND_PALETTE = True
@@ -45,6 +45,7 @@ class HelixApp(App[None]):
         seed: int | None = None,
         record: Path | None = None,
         settings: Settings | None = None,
+        race: Chat | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`settings` are the person's own: looks, keys and presets; what is asked with stands beside them."""
@@ -63,7 +64,12 @@ class HelixApp(App[None]):
         question = Question((), depth, sampling or Sampling(), max_tokens, seed)
         self.chat = ChatScreen(source, question, system=system, record=record, preferences=self.settings, clock=clock)
         self.source = source
+        self._race = race
         self._leaving = False
+
+    def on_ready(self) -> None:
+        if self._race is not None:
+            self.chat.open_race(self._race)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return colours(self.current_theme.dark)

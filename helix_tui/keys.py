@@ -68,6 +68,8 @@ COMMANDS = (
             footer=False),
     Command("turn.copy_code", "copy_code", "Copy code", "Copy a code block of it; again for the next one", "Y",
             footer=False),
+    Command("race.open", "race", "Race", "Race baseline against speculative on the last question", "r", "f5",
+            footer=False, when="live"),
     Command("app.help", "help", "Help", "What the keys, colours and shapes mean", "question_mark", "f1", "?"),
     Command("app.quit", "app.quit", "Quit", "Quit Helix", "q", "ctrl+q"),
 )  # fmt: skip

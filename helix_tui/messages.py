@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from engine import Event, Sampling
+from engine import Event, Request, Sampling, Speculation
 
 Depth = int | Literal["auto"]
 """Tokens to draft in a round, or "auto": the engine chooses."""
@@ -21,6 +21,16 @@ class Question:
     sampling: Sampling = field(default_factory=Sampling)
     max_tokens: int | None = None
     seed: int | None = None
+
+    def request(self) -> Request:
+        """As the engine takes it. Raises InvalidRequest."""
+        return Request(
+            messages=self.messages,
+            sampling=self.sampling,
+            speculation=Speculation(depth=self.depth),
+            max_tokens=self.max_tokens,
+            seed=self.seed,
+        )
 
 
 @dataclass(frozen=True, slots=True)

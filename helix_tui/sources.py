@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Protocol
 
-from engine import Event, HelixError, Request, Speculation
+from engine import Event, HelixError, Request
 from engine.events import Loading, MemoryRead
 
 from .bridge import Sink
@@ -196,15 +196,7 @@ class LiveSource:
     def _submit(self, engine: EngineLike, job: _Job) -> None:
         for question in job.questions:
             try:
-                request = engine.submit(
-                    Request(
-                        messages=question.messages,
-                        sampling=question.sampling,
-                        speculation=Speculation(depth=question.depth),
-                        max_tokens=question.max_tokens,
-                        seed=question.seed,
-                    )
-                )
+                request = engine.submit(question.request())
             except Exception as error:
                 job.sink(Trouble("ask", type(error).__name__, str(error), isinstance(error, HelixError)))
                 continue

@@ -8,7 +8,7 @@ import typer
 
 from engine import HelixError
 
-from . import ask, bench, chat, config, demo, doctor, replay
+from . import ask, bench, chat, config, demo, doctor, race, replay
 from .group import app
 from .terminal import complain, use_utf8
 
@@ -17,6 +17,7 @@ app.callback(invoke_without_command=True)(chat.chat)
 for command in (
     ask.ask,
     demo.demo,
+    race.race,
     replay.replay,
     doctor.doctor,
     config.config,

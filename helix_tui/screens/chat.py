@@ -10,12 +10,13 @@ from ..keys import bindings
 from .actions.context import ContextWarning
 from .actions.copying import CopyActions
 from .actions.depth import DepthActions
+from .actions.racing import RaceActions
 from .actions.replaying import ReplayActions
 from .actions.talk import TalkActions
 from .actions.view import ViewActions
 
 
-class ChatScreen(TalkActions, DepthActions, ReplayActions, ViewActions, CopyActions, ContextWarning):
+class ChatScreen(TalkActions, DepthActions, ReplayActions, ViewActions, CopyActions, ContextWarning, RaceActions):
     """Everything that the keys of `helix_tui.keys` can do."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

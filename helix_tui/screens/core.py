@@ -16,6 +16,7 @@ from ..bridge import Bridge
 from ..conversation import Conversation
 from ..figures import Figures
 from ..messages import Question
+from ..race import Race
 from ..render.card import settings_card
 from ..settings import Settings
 from ..sources import ReplaySource, Source
@@ -73,6 +74,8 @@ class ChatCore(Screen[None]):
         self.ready = False
         self.failed = False
         self.coloured: bool = preferences["look.colours"]
+        self.race: Race | None = None
+        """The last one that was measured."""
         self.transcript = Transcript(Welcome(replay=source.replay_of), LoadingLine(clock), id="transcript")
         words = "A recording takes no questions" if self.replaying else PLACEHOLDER
         self.prompt = Prompt(

@@ -99,7 +99,7 @@ class Running:
 
 @dataclass
 class ScriptedEngine:
-    """Give it replies; it drafts and checks them by `PATTERN`. Everything told to it is written down in `calls`.
+    """Give it replies; it drafts and checks them by `pattern`. Everything told to it is written down in `calls`.
 
     Requests run together, one cycle each a step; the newest gives way when the pool is full.
     """
@@ -107,6 +107,7 @@ class ScriptedEngine:
     replies: list[str] = field(default_factory=lambda: [STORY, SECOND])
     draft: bool = True
     blocks: int = 256
+    pattern: tuple[int, ...] = PATTERN
     cycle_seconds: float = 0.0
     """Real time that a step takes."""
     gate: threading.Semaphore | None = None
@@ -220,7 +221,7 @@ class ScriptedEngine:
         before = run.at
         left = len(run.tokens) - run.at
         depth = min(run.depth if self.draft else 0, max(0, left - 1))
-        kept = min(PATTERN[run.cycles % len(PATTERN)], depth)
+        kept = min(self.pattern[run.cycles % len(self.pattern)], depth)
         drafted = tuple(
             Drafted(run.at + i, run.tokens[run.at + i] if i < kept else WRONG[i % len(WRONG)],
                     0.7, 0.8 if i < kept else 0.05, i < kept)

@@ -1,0 +1,239 @@
+"""The race: two lanes, what is being measured, and what came of it."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+from textual.content import Content
+
+from ..messages import Depth
+from ..race import Lane, Name, Race
+from .bars import bar
+from .digits import ROWS, large
+from .heading import heading, stack
+from .text import fit, label, safe
+from .units import count, percent, rate, seconds
+
+TITLES = {"baseline": "Baseline", "speculative": "Speculative"}
+FAIR = "measured one after the other, replayed together · decoding only, after one warm-up for both"
+FLAG = "▚▞"
+LEAST, MOST = 6.0, 30.0
+"""Seconds that a replay takes at least, and at most if it can be helped."""
+PACES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
+TIE = 0.005
+"""Closer to 1 than this is no difference."""
+ASIDE = 40
+"""Cells beside the large ratio, below which the words take its place."""
+
+Part = str | tuple[str, str]
+
+
+def pace(duration: float) -> float:
+    """Seconds of replay for each measured second, the same for both lanes: short runs are slowed down to be seen."""
+    if duration <= 0 or LEAST <= duration <= MOST:
+        return 1.0
+    if duration < LEAST:
+        return next((p for p in PACES if duration * p >= LEAST), PACES[-1])
+    return max((p for p in PACES if duration * p <= MOST), default=PACES[0])
+
+
+def in_words(pace: float) -> str:
+    """`at the measured speed`, `8× slower than measured`."""
+    if pace == 1:
+        return "at the measured speed"
+    return f"{pace:g}× slower than measured" if pace > 1 else f"{1 / pace:g}× faster than measured"
+
+
+def title(race: Race, width: int) -> Content:
+    """`Race  What is a black hole? ······ baseline first`."""
+    question = safe(label(race.question.messages[-1]["content"])) if race.question.messages else ""
+    order = f"{race.round.order[0]} first"
+    room = max(0, width - len("Race  ") - len(order) - 2)
+    return Content.assemble(
+        ("Race  ", "bold $accent"), (fit(question, room), "bold $foreground"), ("  " + order, "$muted")
+    ).truncate(width)
+
+
+def measuring(race: Race) -> Content:
+    """What is measured now, and how far it has come."""
+    step = race.step
+    if step == "warm-up":
+        return Content.assemble(
+            ("● ", "$corrected"),
+            ("warming up", "bold"),
+            (" · a short run first, so that neither lane starts cold", "$muted"),
+        )
+    if step is None:
+        return Content("")
+    place = 1 + race.round.order.index(step)
+    tokens = count(len(race.lane.tokens), "token")
+    return Content.assemble(
+        ("● ", "$corrected"),
+        (f"measuring {step}", "bold"),
+        (f" … {tokens}", "$foreground"),
+        (f"   {place} of 2, one after the other; both are replayed together", "$muted"),
+    )
+
+
+def replaying(at: float, speed: float) -> Content:
+    """The clock of a replay."""
+    return Content.assemble(
+        ("▶ ", "$accent"),
+        ("replaying both together", "bold"),
+        (f", {in_words(speed)}", "$foreground"),
+        (f"   {seconds(max(0.0, at))}", "$muted"),
+    )
+
+
+def waiting_lane(race: Race, name: Name, width: int, height: int) -> Content:
+    """A lane while the measurement goes on: no figures before both are there."""
+    run = race.round.lane(name)
+    tokens = len(run.tokens)
+    if race.step == name:
+        words, style = "tokens, measuring …", "$corrected"
+    elif run.ended is not None:
+        words, style = "tokens, measured", "$muted"
+    else:
+        words, style = "waits for its turn", "$faint"
+    shown = f"{tokens:,}" if tokens else "–"
+    lines = [heading(TITLES[name], _depth(race, name), width)]
+    if height < 5:
+        lines.append(Content.assemble((f"{shown} {words}", style)))
+        return stack(lines, width, height)
+    digits = large(shown)
+    for row in range(ROWS):
+        aside = (f"   {words}", style) if row == 0 else ""
+        lines.append(Content.assemble((digits[row], "$foreground" if tokens else "$faint"), aside))
+    lines += [Content("")] * max(0, height - len(lines) - 1)
+    lines.append(bar(tokens / (race.question.max_tokens or 1), width, style))
+    return stack(lines, width, height)
+
+
+def lane(race: Race, name: Name, shown: int, place: int | None, width: int, height: int) -> Content:
+    """A lane in the replay with so many tokens shown; `place` is 1 or 2 once it is past the finish line."""
+    run = race.round.lane(name)
+    goal = race.round.goal
+    speed = run.rate(shown)
+    figure = rate(speed) if speed is not None else "–"
+    style = "bold $accent" if name == "speculative" else "bold $plain"
+    if height < 5:
+        head = heading(TITLES[name], f"{figure} tokens/s", width, style)
+        return stack([head, track(min(shown, goal), goal, place, width, style)], width, height)
+    lines = [heading(TITLES[name], _depth(race, name), width)]
+    digits = large(figure)
+    room = max(0, width - cell_len(digits[0]) - 3)
+    aside = [Content.assemble(("tokens/s", "$muted")), _drafting(run), _first(run)]
+    for row in range(ROWS):
+        lines.append(Content.assemble((digits[row], style), "   ", aside[row].truncate(room)))
+    lines += [Content("")] * max(0, height - len(lines) - 1)
+    lines.append(track(min(shown, goal), goal, place, width, style))
+    return stack(lines, width, height)
+
+
+def track(shown: int, goal: int, place: int | None, width: int, style: str) -> Content:
+    """`━━━━━━━━╸─────▚▞ 41 of 100`: how far, and the finish line."""
+    words = f" {shown} of {goal}" if place is None else f" {'1st' if place == 1 else '2nd'} · {goal} of {goal}"
+    words = fit(words, max(len(f" 2nd · {goal} of {goal}"), len(words)))
+    room = max(1, width - len(words) - len(FLAG))
+    flag = "bold $accepted" if place == 1 else "$foreground"
+    return Content.assemble(
+        bar(shown / goal if goal else 0.0, room, style.removeprefix("bold ")),
+        (FLAG, flag),
+        (words, "bold $accepted" if place == 1 else "$muted"),
+    ).truncate(width)
+
+
+def _depth(race: Race, name: Name) -> str:
+    depth: Depth = 0 if name == "baseline" else race.question.depth
+    words = "adaptive depth" if depth == "auto" else f"depth {depth}"
+    return f"{words} · measured {'first' if race.round.order[0] == name else 'second'}"
+
+
+def _drafting(run: Lane) -> Content:
+    if not run.drafted or run.mean_length is None:
+        return Content.assemble(("1 token a round", "$muted"))
+    return Content.assemble(
+        (percent(run.acceptance), "$foreground"),
+        (f" accepted · {run.mean_length:.2f} tokens a round", "$muted"),
+    )
+
+
+def _first(run: Lane) -> Content:
+    if run.ttft is None:
+        return Content("")
+    return Content.assemble((f"apart from it: first token {seconds(run.ttft)}", "$faint"))
+
+
+def verdict(race: Race, width: int, height: int) -> Content:
+    """The ratio in large figures, whether the outputs are the same, and how it was measured."""
+    ratio = race.ratio
+    lines = [heading("Result", _sameness(race), width, "$accepted" if race.identical else "$corrected")]
+    if ratio is None:
+        lines.append(Content.assemble(("Too short to compare: ask something with a longer reply.", "$corrected")))
+        return stack(lines, width, height)
+    style = "$accepted" if ratio >= 1 + TIE else "$corrected" if ratio < 1 - TIE else "$foreground"
+    words = [Content.assemble((outcome(race), f"bold {style}")), _output(race), _method(race)]
+    digits = large(f"{ratio:.2f}×")
+    room = max(0, width - cell_len(digits[0]) - 4)
+    if height < ROWS + 1 or room < ASIDE:
+        for part in words:
+            lines += part.wrap(max(1, width))
+        return stack(lines, width, height)
+    for row in range(ROWS):
+        lines.append(Content.assemble((digits[row], f"bold {style}"), "    ", words[row].truncate(room, ellipsis=True)))
+    return stack(lines, width, height)
+
+
+def outcome(race: Race) -> str:
+    """Who won, in a sentence; a loss is said as plainly as a win."""
+    ratio = race.ratio or 0.0
+    fast = race.round.speculative
+    right = f"the draft was right {percent(fast.acceptance)} of the time"
+    if ratio >= 1 + TIE:
+        return f"speculation won: {ratio:.2f}× as fast; {right}" if fast.drafted else f"speculation won: {ratio:.2f}×"
+    if ratio >= 1 - TIE:
+        return "a tie: speculation cost nothing here and gained nothing"
+    if not fast.drafted:
+        return f"speculation lost here: {ratio:.2f}×; the engine chose not to draft"
+    return f"speculation lost here: {ratio:.2f}×; {right.replace('right', 'right only')}"
+
+
+def sameness(race: Race) -> str:
+    """Whether both lanes said the same, token by token."""
+    if not race.greedy:
+        chance = f"{race.question.sampling.temperature:g}"
+        return f"drawn at temperature {chance}: the outputs differ by chance, only the law is the same"
+    if race.identical:
+        return f"identical output: all {count(len(race.round.baseline.tokens), 'token')} are the same"
+    parted = next((r for r in [race.round, *race.rounds] if r.parts_at is not None), None)
+    if parted is None or parted.parts_at is None:
+        return ""
+    at = parted.parts_at
+    said = [
+        f"“{label(run.tokens[at].text)}”" if at < len(run.tokens) else "the end"
+        for run in (parted.baseline, parted.speculative)
+    ]
+    return f"the outputs part at token {at + 1}: {said[0]} without speculation, {said[1]} with it"
+
+
+def _sameness(race: Race) -> str:
+    if race.identical is None:
+        return "drawn by chance" if not race.greedy else ""
+    return "identical output" if race.identical else "outputs differ"
+
+
+def _output(race: Race) -> Content:
+    return Content.assemble((sameness(race), "$foreground" if race.identical is not False else "$corrected"))
+
+
+def _method(race: Race) -> Content:
+    """How often, and what each time gave."""
+    base, fast = race.rate("baseline"), race.rate("speculative")
+    parts: list[Part] = []
+    if base is not None and fast is not None:
+        parts.append((f"{rate(base)} → {rate(fast)} tokens/s, decoding only", "$muted"))
+    if len(race.rounds) > 1:
+        each = "  ".join(f"{r.ratio:.2f}×" for r in race.rounds if r.ratio is not None)
+        parts.append((f" · middle of {len(race.rounds)}, in both orders: {each}", "$muted"))
+    else:
+        parts.append((" · r measures again, in the other order", "$faint"))
+    return Content.assemble(*parts)
