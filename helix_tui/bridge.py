@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from engine import Event, Recorder
+from engine import Event
 
 from .messages import Note, Trouble
+from .tape import Tape
 
 LIMIT = 1024
 Sink = Callable[[Note], bool]
@@ -54,15 +55,15 @@ class Bridge:
 
     def __init__(self, record: Path | None = None, limit: int = LIMIT) -> None:
         self.buffer = Buffer(limit)
-        self._recorder = Recorder(record) if record is not None else None
+        self.tape = Tape(record)
 
     def send(self, note: Note) -> bool:
         """Called by the worker. A recording that cannot be written ends the recording, not the chat."""
-        if self._recorder is not None and isinstance(note, Event):
+        if isinstance(note, Event):
             try:
-                self._recorder.write(note)
+                self.tape.write(note)
             except (OSError, ValueError) as error:
-                path, self._recorder = self._recorder.path, None
+                path = self.tape.stop()
                 self.buffer.put(Trouble("ask", "Recording", f"Writing {path} failed ({error}); recording has ended."))
         return self.buffer.put(note)
 
@@ -74,6 +75,4 @@ class Bridge:
         self.buffer.close()
 
     def finish(self) -> None:
-        recorder, self._recorder = self._recorder, None
-        if recorder is not None:
-            recorder.close()
+        self.tape.stop()

@@ -18,7 +18,14 @@ NEARLY = 0.9
 
 
 def top_bar(
-    loaded: Loaded | None, tokens: int, width: int, *, replay: str | None = None, held: bool = False, rate: float = 1.0
+    loaded: Loaded | None,
+    tokens: int,
+    width: int,
+    *,
+    replay: str | None = None,
+    held: bool = False,
+    rate: float = 1.0,
+    recording: bool = False,
 ) -> Content:
     """` helix  target ⇠ draft  device · dtype        context ████░░ 312 / 2,048`, less of it when narrow."""
     left = Content.assemble((" helix ", "bold $accent"))
@@ -26,6 +33,8 @@ def top_bar(
         name = "PAUSED" if held else "REPLAY"
         pace = f" at {rate:g}×" if rate != 1 else ""
         left = Content.assemble(left, (f" {name} of {safe(replay)}{pace} ", "bold $replay-text on $replay"), " ")
+    if recording:
+        left = Content.assemble(left, (" ● REC ", "bold $rejected on $rejected-wash"), " ")
     right = gauge(loaded.context, tokens, width) if loaded is not None else Content("")
     if loaded is not None:
         for detail in (2, 1, 0):

@@ -11,12 +11,22 @@ from .actions.context import ContextWarning
 from .actions.copying import CopyActions
 from .actions.depth import DepthActions
 from .actions.racing import RaceActions
+from .actions.recording import RecordActions
 from .actions.replaying import ReplayActions
 from .actions.talk import TalkActions
 from .actions.view import ViewActions
 
 
-class ChatScreen(TalkActions, DepthActions, ReplayActions, ViewActions, CopyActions, ContextWarning, RaceActions):
+class ChatScreen(
+    TalkActions,
+    DepthActions,
+    ReplayActions,
+    ViewActions,
+    CopyActions,
+    ContextWarning,
+    RaceActions,
+    RecordActions,
+):
     """Everything that the keys of `helix_tui.keys` can do."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -66,6 +66,7 @@ class ChatCore(Screen[None]):
         self.conversation = Conversation(system)
         self.figures = Figures()
         self.view = View(self.figures, settings.depth, source.replay_of)
+        self.view.recording = record is not None
         if isinstance(source, ReplaySource):
             self.view.rate = source.speed
         self.waiting: deque[str] = deque()

@@ -124,7 +124,10 @@ class Dispatcher:
         self.flush()
         screen = self.screen
         gone = trouble.where in ("load", "lost")
-        if trouble.error != "Recording":
+        if trouble.error == "Recording":
+            screen.view.recording = False
+            screen.mark()
+        else:
             screen.figures.pool.owners.clear()
             screen.conversation.drop()
             self._break_off()

@@ -22,6 +22,7 @@ class View:
     held: bool = False
     rate: float = 1.0
     """How fast a replay plays."""
+    recording: bool = False
 
     @property
     def has_draft(self) -> bool:
@@ -99,4 +100,12 @@ class TopBar(Panel):
     def draw(self, width: int, height: int) -> Content:
         view = self.view
         tokens = view.figures.pool.tokens
-        return top_bar.top_bar(view.figures.loaded, tokens, width, replay=view.replay, held=view.held, rate=view.rate)
+        return top_bar.top_bar(
+            view.figures.loaded,
+            tokens,
+            width,
+            replay=view.replay,
+            held=view.held,
+            rate=view.rate,
+            recording=view.recording,
+        )

@@ -68,8 +68,8 @@ def test_events_are_recorded_also_after_nobody_looks(tmp_path: Path) -> None:
 
 def test_a_recording_that_cannot_go_on_does_not_end_the_chat(tmp_path: Path) -> None:
     bridge = Bridge(tmp_path / "x.jsonl")
-    assert bridge._recorder is not None
-    bridge._recorder.close()
+    assert bridge.tape._recorder is not None
+    bridge.tape._recorder.close()
     assert bridge.send(Loading("a")) is True
     trouble, event = bridge.drain()
     assert isinstance(trouble, Trouble) and trouble.error == "Recording"

@@ -40,13 +40,13 @@ def top(app: HelixApp) -> ChatScreen:
     return app.screen
 
 
-@pytest.mark.parametrize("key", ["d", "f5"])
+@pytest.mark.parametrize("key", ["d", "f4"])
 def test_a_failed_load_offers_the_demo_and_one_key_plays_it(key: str) -> None:
     engine = ScriptedEngine()
 
     async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
         await fail_to_load(pilot, app)
-        assert "d (F5 in the prompt) plays the demo recording" in cards(app)[0]
+        assert "d (F4 in the prompt) plays the demo recording" in cards(app)[0]
         await pilot.press(key)
         await until(pilot, lambda: app.screen is not app.chat and top(app).figures.speculating.cycles > 2)
         assert "REPLAY of the demo at 0.25×" in screen_text(app)
@@ -62,14 +62,14 @@ def test_a_failed_load_offers_the_demo_and_one_key_plays_it(key: str) -> None:
     drive(scenario, source=failing(engine), ready=False)
 
 
-def test_f5_plays_the_demo_while_something_is_being_written() -> None:
+def test_f4_plays_the_demo_while_something_is_being_written() -> None:
     async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
         app.chat.prompt.load_text("why d")
         await fail_to_load(pilot, app)
         assert app.chat.prompt.has_focus
         await pilot.press("d")
         assert app.chat.prompt.text.count("d") == 2 and app.screen is app.chat
-        await pilot.press("f5")
+        await pilot.press("f4")
         await until(pilot, lambda: app.screen is not app.chat)
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.chat)
@@ -100,7 +100,7 @@ def test_the_demo_is_in_the_palette_and_the_chat_goes_on_beneath() -> None:
 def test_a_demo_from_the_command_line_is_not_left_by_escape() -> None:
     async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
         await until(pilot, lambda: app.chat.figures.speculating.cycles > 2)
-        await pilot.press("escape", "d", "f5")
+        await pilot.press("escape", "d", "f4")
         assert app.screen is app.chat and len(app.screen_stack) == 1
         # In a replay there is no b to press.
         assert "press b" not in screen_text(app)
