@@ -63,6 +63,8 @@ COMMANDS = (
     Command("chat.new", "new_chat", "New", "Start a new chat", "n", "ctrl+n", when="live"),
     Command("view.origins", "origins", "Origins", "Colour each token by where it came from", "c", "ctrl+l",
             footer=False),
+    Command("view.tokens", "tokens", "Tokens", "Finished replies as Markdown, or as the tokens they came in", "v",
+            footer=False),
     Command("turn.previous", "select(-1)", "Previous", "Choose the message before", "k",
             footer=False),
     Command("turn.next", "select(1)", "Next", "Choose the message after", "j", footer=False),

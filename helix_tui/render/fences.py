@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .markdown import parse
+
 
 @dataclass(frozen=True, slots=True)
 class Code:
@@ -13,11 +15,8 @@ class Code:
 
 def code_blocks(text: str) -> list[Code]:
     """Fenced and indented blocks in order, as they were written; one that is still open counts too."""
-    # Here and not above: the first picture does not wait for a Markdown parser.
-    from markdown_it import MarkdownIt
-
-    blocks = []
-    for token in MarkdownIt("commonmark").parse(text):
-        if token.type in ("fence", "code_block"):
-            blocks.append(Code(token.info.split()[0] if token.info.strip() else "", token.content.rstrip("\n")))
-    return blocks
+    return [
+        Code(token.info.split()[0] if token.info.strip() else "", token.content.rstrip("\n"))
+        for token in parse(text)
+        if token.type in ("fence", "code_block")
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from rich.cells import split_graphemes
 
@@ -24,6 +25,14 @@ class Line:
     @property
     def text(self) -> str:
         return "".join(text for text, _ in self.runs)
+
+
+class Page(Protocol):
+    """Text laid out in lines."""
+
+    lines: list[Line]
+
+    def resize(self, width: int) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -69,8 +78,7 @@ class Flow:
         return first
 
     def _joined(self, text: str) -> str:
-        """Without joiners that have nothing before them to join: they would swallow what follows."""
-        text = _STRAY.sub("", self._last + text)[len(self._last) :]
+        text = joined(text, self._last)
         self._last = text[-1:] or self._last
         return text
 
@@ -85,8 +93,17 @@ class Flow:
         return True
 
     def _wrap(self, runs: list[Run]) -> None:
-        for paragraph in _paragraphs(runs):
-            self.lines += _fill(_clusters(paragraph), self.width)
+        self.lines += wrap(runs, self.width)
+
+
+def joined(text: str, before: str = "\n") -> str:
+    """Without joiners that have nothing before them to join: they would swallow what follows."""
+    return _STRAY.sub("", before + text)[len(before) :]
+
+
+def wrap(runs: list[Run], width: int) -> list[Line]:
+    """Safe runs in lines of at most `width` cells; one empty line for no text at all."""
+    return [line for paragraph in _paragraphs(runs) for line in _fill(_clusters(paragraph), max(1, width))]
 
 
 def _paragraphs(runs: list[Run]) -> Iterable[list[Run]]:

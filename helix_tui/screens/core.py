@@ -9,7 +9,6 @@ from pathlib import Path
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.widgets import Footer
 
 from ..bridge import Bridge
@@ -27,6 +26,7 @@ from ..widgets.replay_line import ReplayLine
 from ..widgets.transcript import Transcript
 from ..widgets.turns import ReplyView
 from .dispatch import Dispatcher
+from .sized import SizedScreen
 
 FRAMES = 30
 """Drains of the buffer a second."""
@@ -36,7 +36,7 @@ CALM_EVERY = 15
 """With reduced motion: twice a second."""
 
 
-class ChatCore(Screen[None]):
+class ChatCore(SizedScreen):
     """Owns the conversation and the figures; `Dispatcher` turns notes into changes here.
 
     What keys do is in `actions`, a file for each idea; each extends this class, and `ChatScreen` is all of them.
@@ -77,6 +77,8 @@ class ChatCore(Screen[None]):
         self.coloured: bool = preferences["look.colours"]
         self.race: Race | None = None
         """The last one that was measured."""
+        self.as_tokens = False
+        """Whether finished replies show their tokens, not Markdown."""
         self.transcript = Transcript(Welcome(replay=source.replay_of), LoadingLine(clock), id="transcript")
         words = "A recording takes no questions" if self.replaying else PLACEHOLDER
         self.prompt = Prompt(
@@ -180,5 +182,5 @@ class ChatCore(Screen[None]):
         self.source.ask(replace(self.settings, messages=chat, depth=self.view.depth))
 
     def open_reply(self) -> None:
-        self.reply = self.transcript.reply(coloured=self.coloured)
+        self.reply = self.transcript.reply(coloured=self.coloured, as_tokens=self.as_tokens)
         self.refresh_bindings()

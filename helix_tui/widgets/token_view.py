@@ -14,12 +14,15 @@ from textual.strip import Strip
 from textual.style import Style
 from textual.widget import Widget
 
-from ..render.flow import Flow, Line, Run
+from ..render.flow import Flow, Line, Page, Run
 from ..render.origins import TEXT_STYLES
 
 
 class TokenView(Widget):
-    """Text in runs of a kind each; a kind that names an origin is coloured and shaped by it."""
+    """Text in runs of a kind each; a kind that names an origin is coloured and shaped by it.
+
+    Another page, laid out from the same text, can stand in the place of the tokens; its kinds are styles.
+    """
 
     DEFAULT_CSS = """
     TokenView { width: 1fr; height: auto; }
@@ -30,6 +33,7 @@ class TokenView(Widget):
     def __init__(self, *, coloured: bool = True, classes: str | None = None) -> None:
         super().__init__(classes=classes)
         self.flow = Flow()
+        self.page: Page = self.flow
         self._strips: list[Strip | None] = [None]
         self._styles: dict[str, RichStyle] = {}
         self.set_reactive(TokenView.coloured, coloured)
@@ -38,11 +42,20 @@ class TokenView(Widget):
     def text(self) -> str:
         return self.flow.text
 
+    def show(self, page: Page | None) -> None:
+        """Show this page; None brings the tokens back."""
+        self.page = page or self.flow
+        self._fit(self.size.width)
+        self._forget()
+        self.refresh(layout=True)
+
     def extend(self, pieces: Iterable[Run]) -> None:
         """Add text at the end. From the UI thread only."""
         before = len(self.flow.lines)
         first = self.flow.extend(pieces)
         after = len(self.flow.lines)
+        if self.page is not self.flow:
+            return
         del self._strips[first:]
         self._strips += [None] * (after - first)
         if after != before:
@@ -55,7 +68,7 @@ class TokenView(Widget):
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         self._fit(width)
-        return len(self.flow.lines)
+        return len(self.page.lines)
 
     def render_line(self, y: int) -> Strip:
         self._fit(self.size.width)
@@ -69,15 +82,15 @@ class TokenView(Widget):
         return strip
 
     def _fit(self, width: int) -> None:
-        if width > 0 and self.flow.resize(width):
+        if width > 0 and self.page.resize(width):
             self._forget()
 
     def _forget(self) -> None:
-        self._strips = [None] * len(self.flow.lines)
+        self._strips = [None] * len(self.page.lines)
         self._styles.clear()
 
     def _draw(self, y: int, selection: Selection | None) -> Strip:
-        line = self.flow.lines[y]
+        line = self.page.lines[y]
         segments = [Segment(text, self._style(kind)) for text, kind in line.runs]
         if selection is not None and (span := selection.get_span(y)) is not None:
             segments = self._selected(line, segments, *span)
@@ -98,13 +111,13 @@ class TokenView(Widget):
 
     def _style(self, kind: str) -> RichStyle:
         if (style := self._styles.get(kind)) is None:
-            named = TEXT_STYLES.get(kind, "") if self.coloured else ""
+            named = kind.strip() if self.page is not self.flow else TEXT_STYLES.get(kind, "") if self.coloured else ""
             visual = self.visual_style + Style.parse(named) if named else self.visual_style
             style = self._styles[kind] = visual.rich_style
         return style
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        return selection.extract("\n".join(line.text for line in self.flow.lines)), "\n"
+        return selection.extract("\n".join(line.text.rstrip() for line in self.page.lines)), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:
         self.refresh()

@@ -5,10 +5,14 @@ from __future__ import annotations
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
+from textual.geometry import Region, Size
+from textual.layout import DockArrangeResult
 from textual.message import Message
+from textual.scrollbar import ScrollBar
 from textual.widget import Widget
 
 from ..render.card import Card
+from ..render.place import Places, kept
 from .loading import LoadingLine, Welcome
 from .turns import CardView, NoteView, QuestionView, ReplyView
 
@@ -31,12 +35,37 @@ class Transcript(VerticalScroll):
     def __init__(self, *first: Widget, id: str | None = None) -> None:
         super().__init__(id=id)
         self._column = Vertical(*first, id="turns")
+        self._places: Places = {}
+        self._wide = 0
 
     def compose(self) -> ComposeResult:
         yield self._column
 
     def on_mount(self) -> None:
         self.anchor()
+
+    def arrange(self, size: Size, optimal: bool = False) -> DockArrangeResult:
+        """Lay out; what a person scrolled to stays where it is, whatever changes its height above or below."""
+        arranged = super().arrange(size, optimal)
+        for place in arranged.placements:
+            if place.widget is self._column:
+                self._keep_place(place.region, size)
+        return arranged
+
+    def _keep_place(self, column: Region, size: Size) -> None:
+        inside = self._column.gutter
+        room = Size(column.width - inside.width, column.height - inside.height)
+        places = {p.widget: (p.region.y + inside.top, p.region.height) for p in self._column.arrange(room).placements}
+        if places == self._places:
+            return
+        if self._anchor_released:
+            scroll = kept(round(self.scroll_y), self._places, places, rewrapped=self._wide != size.width)
+            scroll = max(0, min(scroll, column.height - size.height))
+            # As the compositor does for an anchored view: in the middle of a layout nothing may ask for another.
+            self.set_reactive(Widget.scroll_y, scroll)
+            self.set_reactive(Widget.scroll_target_y, scroll)
+            self.vertical_scrollbar.set_reactive(ScrollBar.position, scroll)
+        self._places, self._wide = places, size.width
 
     @property
     def turns(self) -> list[Widget]:
@@ -47,7 +76,12 @@ class Transcript(VerticalScroll):
     def selected(self) -> QuestionView | ReplyView | None:
         """The turn that message keys act on: the one chosen with `select`, else the last."""
         turns = self._messages
-        return next((turn for turn in turns if turn.has_class(SELECTED)), turns[-1] if turns else None)
+        return self.chosen or (turns[-1] if turns else None)
+
+    @property
+    def chosen(self) -> QuestionView | ReplyView | None:
+        """The turn chosen with `select`."""
+        return next((turn for turn in self._messages if turn.has_class(SELECTED)), None)
 
     @property
     def _messages(self) -> list[QuestionView | ReplyView]:
@@ -81,8 +115,8 @@ class Transcript(VerticalScroll):
         self._add(QuestionView(text))
         self.follow()
 
-    def reply(self, *, coloured: bool) -> ReplyView:
-        view = ReplyView(coloured=coloured)
+    def reply(self, *, coloured: bool, as_tokens: bool = False) -> ReplyView:
+        view = ReplyView(coloured=coloured, as_tokens=as_tokens)
         self._add(view)
         return view
 

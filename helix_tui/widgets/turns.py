@@ -13,6 +13,7 @@ from engine.events import Finished
 
 from ..render.card import Card
 from ..render.flow import Run
+from ..render.markdown import Markdown, readable
 from ..render.summary import summary
 from ..render.text import safe
 from .token_view import TokenView
@@ -36,13 +37,12 @@ class QuestionView(Vertical):
 
 
 class ReplyView(Vertical):
-    """One reply: tokens while it streams, and a line of figures when it is done.
+    """One reply: tokens while it streams; when it is done, Markdown and a line of figures."""
 
-    `body` is the one widget that shows the text; another view of a finished reply takes its place here.
-    """
-
-    def __init__(self, *, coloured: bool = True) -> None:
+    def __init__(self, *, coloured: bool = True, as_tokens: bool = False) -> None:
         super().__init__()
+        self._as_tokens = as_tokens
+        self._finished = False
         self.body = TokenView(coloured=coloured)
         self.foot = Static("", markup=False, classes="foot")
         self.body.display = False
@@ -70,6 +70,18 @@ class ReplyView(Vertical):
             self.body.display = True
             self.foot.display = False
 
+    @property
+    def as_tokens(self) -> bool:
+        """Whether the tokens are what is shown: always while it runs, and where it is too long for Markdown."""
+        return self.body.page is self.body.flow
+
+    @as_tokens.setter
+    def as_tokens(self, wanted: bool) -> None:
+        self._as_tokens = wanted
+        if self._finished and wanted != self.as_tokens:
+            page = Markdown(self.source) if not wanted and readable(self.source) else None
+            self.body.show(page)
+
     def wait(self, words: str) -> None:
         """Say what happens before the first word."""
         self.foot.update(Content(words))
@@ -79,6 +91,8 @@ class ReplyView(Vertical):
 
     def close(self, words: str) -> None:
         """End the reply with one quiet line."""
+        self._finished = True
+        self.as_tokens = self._as_tokens
         self.foot.update(Content(words))
         self.foot.display = True
 

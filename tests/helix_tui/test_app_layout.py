@@ -70,6 +70,8 @@ def test_no_color_leaves_the_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
         assert app.no_color
         reply = await ask(pilot, app, "hello")
+        app.chat.action_origins()
+        await pilot.pause()
         styles = [s.style for y in range(3) for s in reply.body.render_line(y) if s.style]
         assert any(s.underline for s in styles) and any(s.italic for s in styles)
         app.chat.mark()
