@@ -6,14 +6,10 @@ import contextlib
 import json
 import os
 import secrets
-import signal
 import sys
-import threading
 import warnings
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any, TextIO
 
 import engine as helix
@@ -21,6 +17,7 @@ from engine import Event, HelixError, Recorder, Request
 from engine.errors import from_name
 from engine.events import Cycle, Failed, Finished, Loaded, Loading, Usage
 
+from .interrupt import interruptible
 from .quiet import hush_libraries
 
 _CONTROLS = {c: "\N{REPLACEMENT CHARACTER}" for c in (*range(32), *range(127, 160)) if chr(c) not in "\n\t"}
@@ -61,7 +58,7 @@ def ask(request: Request, load: dict[str, Any], *, as_json: bool = False, events
         finally:
             notes.clear()
         reply = Reply(request, engine.loaded, None if as_json else sys.stdout)
-        with _interruptible() as interrupted:
+        with interruptible() as interrupted:
             for event in engine.stream(request):
                 if recorder is not None:
                     recorder.write(event)
@@ -172,23 +169,3 @@ class Notes:
         self._err.write("\r" + text.ljust(self._width) + ("" if text else "\r"))
         self._err.flush()
         self._width = len(text)
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Ctrl-C sets the event, so that the cycle that runs can end; a second one interrupts at once."""
-    pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed
-        return
-
-    def press(number: int, frame: FrameType | None) -> None:
-        if pressed.is_set():
-            raise KeyboardInterrupt
-        pressed.set()
-
-    before = signal.signal(signal.SIGINT, press)
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)

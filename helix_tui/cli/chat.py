@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from .. import options
+from ..plain.terminals import only_lines
 from .group import print_version, refuse_misplaced
-from .terminal import check_writable, need_terminal, run
+from .terminal import check_writable, need_terminal, reader_may_leave, run
 
 
 def chat(
@@ -33,6 +34,9 @@ def chat(
     preset: options.Preset = None,
     config: options.Config = None,
     record: Annotated[Path | None, typer.Option(help="Write everything that happens to this file.")] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Chat in lines, for screen readers and dumb terminals; takes a pipe too.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -43,6 +47,13 @@ def chat(
         refuse_misplaced(ctx, given)
         return
     choices = options.choose(ctx, given)
+    if plain or only_lines():
+        if record is not None:
+            check_writable(record)
+        from ..plain.start import start
+
+        with reader_may_leave():
+            raise typer.Exit(start(choices, record))
     need_terminal('to print a reply here, use: helix-chat ask "..."')
     if record is not None:
         check_writable(record)

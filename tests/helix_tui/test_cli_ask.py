@@ -145,7 +145,7 @@ def test_every_option_reaches_the_engine(script: type[Script]) -> None:
     )
     assert main(line.split()) == 0
     assert script.loads == [
-        {"target": "there", "draft": None, "device": "cuda:1", "dtype": "bfloat16", "drafter": "chain"}
+        {"target": "there", "draft": None, "device": "cuda:1", "dtype": "bfloat16", "drafter": "chain", "exact": False}
     ]
     (request,) = script.requests
     assert request.messages == [

@@ -1,0 +1,1 @@
+"""`helix-chat --plain`: the chat in lines, for screen readers and terminals that cannot move a cursor."""
