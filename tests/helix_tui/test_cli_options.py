@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 from typing import Any, ClassVar
 
 import pytest
@@ -51,12 +50,9 @@ def app(monkeypatch: pytest.MonkeyPatch) -> type[FakeApp]:
     class Fresh(FakeApp):
         made: ClassVar[list[FakeApp]] = []
 
-    module, sources = ModuleType("helix_tui.app"), ModuleType("helix_tui.sources")
-    module.HelixApp = Fresh  # type: ignore[attr-defined]
-    sources.LiveSource = lambda *args, **more: ("live", *args, more)  # type: ignore[attr-defined]
-    sources.ReplaySource = lambda *args, **options: ("replay", *args, options)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "helix_tui.app", module)
-    monkeypatch.setitem(sys.modules, "helix_tui.sources", sources)
+    monkeypatch.setattr("helix_tui.app.HelixApp", Fresh)
+    monkeypatch.setattr("helix_tui.sources.LiveSource", lambda *args, **more: ("live", *args, more))
+    monkeypatch.setattr("helix_tui.sources.ReplaySource", lambda *args, **options: ("replay", *args, options))
     return Fresh
 
 
