@@ -74,6 +74,8 @@ def nudge(model: Any, amount: float, seed: int = 1) -> Any:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in model.parameters():
+            if weight.numel() == 1:
+                continue  # One number has no spread.
             weight += amount * weight.std() * torch.randn(weight.shape, generator=generator)
     return model
 
