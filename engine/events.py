@@ -7,10 +7,10 @@ Times are seconds, sizes are bytes, probabilities are of the processed distribut
 from __future__ import annotations
 
 import dataclasses
-import types
-import typing
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
+
+from .rebuild import rebuild
 
 Origin = Literal["draft", "correction", "bonus", "plain"]
 FinishReason = Literal["eos", "stop", "length", "context", "cancelled", "error"]
@@ -271,31 +271,5 @@ def from_json(data: dict[str, Any]) -> Event:
     kind = data.get("event")
     if kind not in EVENTS:
         raise ValueError(f"unknown event {kind!r}")
-    event: Event = _build(EVENTS[kind], {k: v for k, v in data.items() if k != "event"})
+    event: Event = rebuild(EVENTS[kind], {k: v for k, v in data.items() if k != "event"})
     return event
-
-
-def _build(hint: Any, value: Any) -> Any:
-    """JSON lists and objects back into the tuples and dataclasses of the type hint."""
-    if dataclasses.is_dataclass(hint):
-        if not isinstance(value, dict):
-            raise ValueError(f"expected an object for {getattr(hint, '__name__', hint)}")
-        hints = typing.get_type_hints(hint)
-        known = {f.name for f in dataclasses.fields(hint)}
-        try:
-            return hint(**{k: _build(hints[k], v) for k, v in value.items() if k in known})  # type: ignore[operator]
-        except TypeError as error:
-            raise ValueError(str(error)) from None
-    origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        if value is None:
-            return None
-        return _build(next(arg for arg in typing.get_args(hint) if arg is not type(None)), value)
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise ValueError("expected a list")
-        args = typing.get_args(hint)
-        if args[-1] is Ellipsis:
-            return tuple(_build(args[0], v) for v in value)
-        return tuple(_build(arg, v) for arg, v in zip(args, value, strict=True))
-    return value
