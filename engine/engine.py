@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from collections.abc import Sequence as Items
 from contextlib import suppress
 from functools import partial
@@ -90,6 +90,10 @@ class Engine:
         """Whether a step has anything to do."""
         return bool(self._loop.live)
 
+    def token_text(self, token: int) -> str:
+        """The text of one token id by itself; empty where the model has no tokenizer."""
+        return self._pair.tokenizer.piece(token) if self._pair.tokenizer else ""
+
     def submit(self, request: Request) -> int:
         """Queue a request; the number is in all its events. Raises InvalidRequest or ContextTooLong at once."""
         sequence = self._sequence(request)
@@ -124,7 +128,7 @@ class Engine:
         """
         return self._follow([self._sequence(request)])
 
-    async def astream(self, request: Request) -> AsyncIterator[Event]:
+    async def astream(self, request: Request) -> AsyncGenerator[Event, None]:
         """`stream` for asyncio. Steps run on a thread of the engine's own; the event loop never waits for one.
 
         Leaving the loop, or being cancelled in it, cancels the request: its blocks are free one cycle later. Who reads

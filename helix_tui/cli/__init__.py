@@ -8,7 +8,7 @@ import typer
 
 from engine import HelixError
 
-from . import ask, bench, chat, config, demo, doctor, race, replay
+from . import ask, bench, chat, config, demo, doctor, race, replay, serve
 from .group import app
 from .terminal import complain, use_utf8
 
@@ -22,6 +22,7 @@ for command in (
     doctor.doctor,
     config.config,
     bench.bench,
+    serve.serve,
 ):
     app.command()(command)
 

@@ -1,0 +1,73 @@
+"""`helix-chat serve`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from engine import EngineConfig, HelixError, InvalidRequest
+
+from .. import options
+
+EXTRA = 'Serving needs FastAPI and uvicorn; install them with: pip install "helix-chat[serve]"'
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; any but loopback needs an API key.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
+    api_key: Annotated[
+        str | None,
+        typer.Option(envvar="HELIX_API_KEY", show_envvar=True, help="What clients must send as a bearer token."),
+    ] = None,
+    origin: Annotated[
+        list[str] | None, typer.Option(help="A web page that may call from a browser; give it again for more.")
+    ] = None,
+    max_running: Annotated[int, typer.Option(help="Requests decoded together; more wait.")] = 16,
+    max_queue: Annotated[int, typer.Option(help="Requests that run or wait; more are told to come back.")] = 64,
+    time_limit: Annotated[float, typer.Option(help="Seconds that a reply may take.")] = 600.0,
+    target: options.Target = "bundled",
+    draft: options.Draft = "auto",
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    drafter: options.Drafter = "model",
+    exact: options.Exact = False,
+) -> None:
+    """Serve the model over HTTP: to OpenAI's clients, to helix-chat --attach, and to curl."""
+    try:
+        from engine.server import ServerSettings, serve
+    except ModuleNotFoundError as error:
+        raise HelixError(EXTRA) from error
+    settings = ServerSettings(
+        host=host,
+        port=port,
+        api_key=api_key,
+        origins=tuple(origin or ()),
+        max_queue=max_queue,
+        time_limit=time_limit,
+    )
+    config = EngineConfig(drafter=drafter.lower(), max_running=max_running, exact=exact)  # type: ignore[arg-type]
+    if max_queue < max_running:
+        raise InvalidRequest(
+            f"The queue holds {max_queue}, fewer than the {max_running} that may run; raise --max-queue."
+        )
+    from ..quiet import hush_libraries
+
+    hush_libraries()
+    from engine import Engine
+
+    typer.echo("Loading the model.", err=True)
+    with Engine.load(
+        target,
+        None if draft.lower() == "none" else draft,
+        device,
+        None if dtype.lower() == "auto" else dtype,
+        drafter=config.drafter,
+        max_running=config.max_running,
+        exact=config.exact,
+    ) as engine:
+        serve(engine, settings, _announce)
+
+
+def _announce(url: str) -> None:
+    typer.echo(f"Serving at {url} (API under {url}/v1, documentation at {url}/docs). Ctrl-C stops.", err=True)
