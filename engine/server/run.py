@@ -56,7 +56,9 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._desk.stop)
-        super().handle_exit(sig, frame)
+        # uvicorn's own would raise the signal again at the end, before the engine is closed.
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 def listen(settings: ServerSettings) -> socket.socket:
