@@ -131,6 +131,11 @@ class Figures:
         self.pool = Pool(self.pool.blocks)
         self.speed.new_chat()
 
+    def settle(self, blocks: Blocks) -> None:
+        """The pool as what ran beside the chat has left it."""
+        self.version += 1
+        self.pool.blocks = blocks
+
     def split(self) -> Split | None:
         """Device memory as of the last reading; None before the first."""
         if self.loaded is None or self.memory is None:

@@ -74,6 +74,8 @@ COMMANDS = (
             footer=False),
     Command("race.open", "race", "Race", "Race baseline against speculative on the last question", "r", "f5",
             footer=False, when="live"),
+    Command("swarm.open", "swarm", "Swarm", "Ask many questions at once and watch the blocks fill", "s", "f6",
+            footer=False, when="live"),
     Command("app.help", "help", "Help", "What the keys, colours and shapes mean", "question_mark", "f1", "?"),
     Command("app.quit", "app.quit", "Quit", "Quit Helix", "q", "ctrl+q"),
 )  # fmt: skip

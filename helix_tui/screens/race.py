@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from engine import Event
-from engine.events import Failed
+from engine.events import Failed, Finished
 
 from ..bridge import Buffer
 from ..messages import Trouble
@@ -162,6 +162,8 @@ class RaceScreen(Screen[None]):
         if isinstance(event, Failed):
             self._broken(event.message)
             return
+        if isinstance(event, Finished):
+            self.chat.figures.settle(event.blocks)
         self.race.advance()
         if self.race.step is not None:
             self._run()

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engine import Event, Request
 from engine.events import (
@@ -179,7 +179,8 @@ class ScriptedEngine:
         events: list[Event] = []
         for run in list(self.runs):
             events += self._advance(run)
-        return events
+        together = sum(isinstance(event, Cycle) for event in events)
+        return [replace(event, batch=together) if isinstance(event, Cycle) else event for event in events]
 
     def _advance(self, run: Running) -> list[Event]:
         events: list[Event] = []

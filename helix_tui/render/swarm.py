@@ -1,0 +1,133 @@
+"""The swarm: a lane for each question, and what all of them do together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from textual.content import Content
+
+from ..swarm import Member, Swarm
+from .blocks import LETTERS, owner_style
+from .digits import ROWS, large
+from .flow import Flow
+from .heading import heading, stack
+from .origins import TEXT_STYLES
+from .text import fit, label, safe
+from .units import count, percent, rate
+
+LANE_WIDTH, LANE_HEIGHT = 38, 4
+"""Narrower or lower than this a lane says little: rather fewer columns."""
+STATES = {
+    "waiting": ("waits for a place", "$faint"),
+    "reading": ("reading the question", "$muted"),
+    "preempted": ("↺ the pool is full: gave its blocks back, goes on later", "$corrected"),
+}
+MARKS = {"waiting": "·", "reading": "…", "writing": "▶", "preempted": "↺", "done": "✓", "failed": "✗"}
+
+
+def title(swarm: Swarm, width: int) -> Content:
+    """`Swarm  8 questions at once`, and how many are done."""
+    done = sum(member.state == "done" for member in swarm.members)
+    left = Content.assemble(
+        ("Swarm  ", "bold $accent"), (f"{len(swarm.members)} questions at once", "bold $foreground")
+    )
+    words = f"{done} of {len(swarm.members)} done"
+    gap = width - left.cell_length - len(words)
+    return left.truncate(width) if gap < 1 else Content.assemble(left, " " * gap, (words, "$muted"))
+
+
+def columns(members: int, width: int, height: int) -> int:
+    """So few that the lanes are wide, so many that they are not too low."""
+    widest = max(1, width // LANE_WIDTH)
+    for number in range(1, widest + 1):
+        if height // -(-members // number) > LANE_HEIGHT:
+            return number
+    return widest
+
+
+def lanes(swarm: Swarm, texts: Sequence[Flow], width: int, height: int) -> Content:
+    """All lanes as a grid in `width` by `height` cells; `texts` has what each has said."""
+    across = columns(len(swarm.members), width, height)
+    down = -(-len(swarm.members) // across)
+    gap = 3
+    cell = max(1, (width - gap * (across - 1)) // across)
+    tall = max(1, height // down)
+    lines: list[Content] = []
+    for row in range(down):
+        members = range(row * across, min(len(swarm.members), (row + 1) * across))
+        drawn = [lane(swarm.members[i], texts[i], cell, tall) for i in members]
+        for y in range(tall):
+            lines.append(Content(" " * gap).join([_padded(part[y], cell) for part in drawn]))
+    return stack(lines, width, height)
+
+
+def lane(member: Member, text: Flow, width: int, height: int) -> list[Content]:
+    """`a ▶ What is a black hole? ─── 41 tokens/s` and under it the end of its text, in exactly `height` lines."""
+    figure = f"{rate(member.rate)} tokens/s" if member.rate is not None else ""
+    letter, style = _letter(member)
+    room = width - len(figure) - 6
+    name = fit(safe(label(member.question)), room).rstrip() if room > 6 else ""
+    rule = "─" * max(0, width - 6 - cell_len(name) - len(figure))
+    head = Content.assemble(
+        (letter, style), " ", (MARKS[member.state], style), " ", (name, "bold"), " ",
+        (rule, "$line"), " ", (figure, "$foreground" if member.state == "writing" else "$muted"),
+    )  # fmt: skip
+    rows = max(0, height - 2) if height > 2 else height - 1
+    body = _body(member, text, width, rows)
+    lines = [head.truncate(width), *body]
+    return lines + [Content("")] * (height - len(lines))
+
+
+def _letter(member: Member) -> tuple[str, str]:
+    """As in the KV map; a lane that holds no block is pale."""
+    if member.seat is None:
+        return " ", "$faint"
+    letter = LETTERS[member.seat % len(LETTERS)]
+    return letter, owner_style(member.seat) if member.state in ("reading", "writing") else "$muted"
+
+
+def _body(member: Member, text: Flow, width: int, rows: int) -> list[Content]:
+    said: list[Content] = []
+    if member.state == "failed":
+        said = [Content.assemble((safe(member.error), "$rejected")).truncate(width, ellipsis=True)]
+    elif member.state in STATES:
+        words, style = STATES[member.state]
+        said = [Content.assemble((words, style)).truncate(width, ellipsis=True)]
+    text.resize(width)
+    shown = text.lines[max(0, len(text.lines) - max(0, rows - len(said))) :] if rows > len(said) else []
+    lines = [Content.assemble(*((part, TEXT_STYLES.get(kind, "")) for part, kind in line.runs)) for line in shown]
+    return [line.truncate(width) for line in [*lines, *said]][:rows]
+
+
+def _padded(line: Content, width: int) -> Content:
+    return Content.assemble(line, " " * max(0, width - line.cell_length))
+
+
+def figures(swarm: Swarm, width: int, height: int) -> Content:
+    """Tokens/s of all together in large figures, and what they shared."""
+    speed = swarm.rate
+    shown = rate(speed) if speed is not None else "–"
+    each = speed / len(swarm.members) if speed is not None else None
+    aside = [
+        Content.assemble(("tokens/s together", "$muted")),
+        Content.assemble(
+            (f"{count(swarm.tokens, 'token')}", "$foreground"),
+            (f" · {rate(each)} a lane" if each is not None else "", "$muted"),
+        ),
+        Content.assemble((f"up to {swarm.most} in one forward" if swarm.most else "", "$muted")),
+    ]
+    more = []
+    if swarm.acceptance is not None:
+        more.append(f"{percent(swarm.acceptance)} accepted")
+    if swarm.preemptions:
+        more.append(f"↺ {count(swarm.preemptions, 'preemption')}")
+    foot = Content.assemble((" · ".join(more), "$corrected" if swarm.preemptions else "$muted"))
+    head = heading("Together", "", width)
+    if height < ROWS + 2:
+        line = Content.assemble((shown, "bold $accent"), " ", aside[0], "  ", aside[1], "  ", foot)
+        return stack([head, line] if height > 1 else [line], width, height)
+    digits = large(shown)
+    room = max(0, width - cell_len(digits[0]) - 3)
+    rows = [Content.assemble((digits[row], "bold $accent"), "   ", aside[row].truncate(room)) for row in range(ROWS)]
+    return stack([head, *rows, foot], width, height)
