@@ -1,0 +1,109 @@
+"""The text that the pair learns from: groups of chats and prose, and how much of each it sees when."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+SPECIAL = ["<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
+SPECIAL += [f"<|reserved_{i}|>" for i in range(3)]
+END_OF_TEXT, SYSTEM, USER, ASSISTANT, END = range(5)
+TEMPLATE = (
+    "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] | trim + '<|end|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+EXAMPLES = Path(__file__).parent / "examples"
+GROUPS = {
+    "oasst": "oasst", "dolly": "dolly", "gsm8k": "gsm8k", "selfdialogue": "talk", "personachat": "talk", "sgd": "sgd",
+    "tldr": "tldr", "wordset": "wordset", "trivia": "trivia", "onestop": "simplify", "factbook": "small",
+    "openstax": "small", "storybooks": "small", "selfinstruct": "small", "personalitychat": "hello",
+    "chatterbot": "hello",
+}  # fmt: skip
+"""Group of a chat item by the first part of its source."""
+SYSTEMS = [
+    "You are Helix, a friendly assistant that runs on the user's own machine.",
+    "You are a helpful assistant.",
+    "You are Helix. Answer briefly and plainly.",
+    "You are a helpful, honest and friendly assistant.",
+]
+HELD_EVERY = 40
+"""One of so many of the project's own examples is never trained on."""
+FOLLOWED = 0.6
+"""Share of the phrasings of an example that keep its follow-ups."""
+Messages = list[dict[str, str]]
+
+
+class Share(NamedTuple):
+    """Of the batches: at the start of training, and at its end."""
+
+    start: float
+    end: float
+
+
+SHARES = {
+    "own": Share(0.06, 0.32), "oasst": Share(0.10, 0.22), "dolly": Share(0.08, 0.17), "modern": Share(0.14, 0.06),
+    "kids": Share(0.15, 0.02), "books": Share(0.29, 0.02), "small": Share(0.02, 0.04), "hello": Share(0.01, 0.03),
+    "wordset": Share(0.02, 0.02), "tldr": Share(0.02, 0.02), "trivia": Share(0.015, 0.01), "gsm8k": Share(0.03, 0.03),
+    "talk": Share(0.06, 0.02), "sgd": Share(0.02, 0.0), "simplify": Share(0.005, 0.02),
+}  # fmt: skip
+"""Books teach English first; the last third of training moves to chat, and to the project's own voice."""
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a `.jsonl` or `.jsonl.xz` file."""
+    opener = lzma.open if path.suffix == ".xz" else open
+    with opener(path, "rt", encoding="utf-8") as file:
+        yield from map(json.loads, file)
+
+
+def examples(folder: Path = EXAMPLES) -> Iterator[dict[str, Any]]:
+    """The project's own items: `q` phrasings, `a` answer, `then` follow-ups."""
+    for path in sorted(folder.glob("*.jsonl")):
+        yield from lines(path)
+
+
+def is_held(number: int) -> bool:
+    """Whether the own example of this number is held out."""
+    return number % HELD_EVERY == HELD_EVERY - 1
+
+
+def chats(corpus: Path, folder: Path, rng: random.Random) -> Iterator[tuple[str, Messages]]:
+    """Group and messages of every chat; each own example once for every way to ask it, the held-out ones left out."""
+    for item in lines(corpus / "chat.jsonl.xz"):
+        yield GROUPS[item["source"].split("/")[0]], item["messages"]
+    for number, item in enumerate(examples(folder)):
+        if is_held(number):
+            continue
+        plain = [q.lower().rstrip("?.!") for q in item["q"][:2] if "\n" not in q and len(q) < 80]
+        for question in dict.fromkeys([*item["q"], *plain]):
+            follow = item.get("then", []) if rng.random() < FOLLOWED else []
+            yield "own", messages([(question, item["a"]), *follow])
+
+
+def held_chats(folder: Path) -> Iterator[Messages]:
+    """The own examples that are held out, asked in their first way."""
+    for number, item in enumerate(examples(folder)):
+        if is_held(number):
+            yield messages([(item["q"][0], item["a"])])
+
+
+def messages(turns: list[tuple[str, str]]) -> Messages:
+    return [
+        {"role": role, "content": text}
+        for turn in turns
+        for role, text in zip(("user", "assistant"), turn, strict=True)
+    ]
+
+
+def prose(corpus: Path) -> Iterator[tuple[str, str]]:
+    """Group and text of every piece of prose."""
+    for item in lines(corpus / "prose.jsonl.xz"):
+        source = item["source"]
+        if source.startswith("gutenberg"):
+            yield ("kids" if "kids" in source else "books"), item["text"]
+        else:
+            yield "modern", item["text"]

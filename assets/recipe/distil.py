@@ -1,0 +1,112 @@
+"""Train the draft on what the target says: its own replies to the prompts, and its distribution at every token.
+
+python assets/recipe/distil.py draft --target .pair/target --out .pair/draft --minutes 9 --total-minutes 4
+
+The first call asks the target for replies (--reply-minutes); later ones go on from the draft's state.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from corpus import ASSISTANT, END, END_OF_TEXT
+from shapes import SHAPES
+from torch import Tensor
+from train import load, options, planned, train
+from training import Plan
+from transformers import LlamaForCausalLM
+
+ASKED = ("own", "oasst", "dolly", "hello", "gsm8k")
+"""Groups whose questions the target answers."""
+PROMPT, REPLY = 160, 200
+"""Tokens, at most."""
+TEMPERATURES = (0.0, 0.7)
+SHARE = 3.0
+"""Of the batches beside the 1.0 of all the text: three of four windows are the target's own words."""
+PLAN = Plan(minutes=4.0)
+
+
+def prompts(data: Path) -> list[list[int]]:
+    """Every first question as the template renders it, ready for the reply."""
+    found = []
+    for group in ASKED:
+        path = data / f"{group}.bin"
+        if not path.is_file():
+            continue
+        tokens = np.fromfile(path, dtype=np.uint16)
+        for text in np.split(tokens, np.flatnonzero(tokens == END_OF_TEXT) + 1):
+            starts = np.flatnonzero(text == ASSISTANT)
+            if len(starts) and starts[0] < PROMPT:
+                found.append(text[: starts[0] + 1].tolist())
+    return found
+
+
+def replies(target: Path, asked: list[list[int]], *, minutes: float, rows: int, seed: int = 0) -> Iterator[list[int]]:
+    """Texts of question and reply, for as long as is given; half of them greedy, half at the app's temperature."""
+    torch.manual_seed(seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = load(target).to(device, torch.bfloat16 if device.type == "cuda" else torch.float32)
+    order = np.random.default_rng(seed).permutation(len(asked))
+    start = time.monotonic()
+    for turn, at in enumerate(range(0, len(order), rows)):
+        if turn and time.monotonic() - start > minutes * 60:
+            break
+        batch = [asked[i] for i in order[at : at + rows]]
+        for question, reply in zip(batch, _answer(model, batch, TEMPERATURES[turn % 2]), strict=True):
+            ends = np.flatnonzero(reply == END)
+            yield question + reply[: ends[0] + 1 if len(ends) else None].tolist() + [END_OF_TEXT]
+
+
+def _answer(model: LlamaForCausalLM, batch: list[list[int]], temperature: float) -> np.ndarray:
+    """Reply tokens `[rows, up to REPLY]`."""
+    width = max(map(len, batch))
+    padded = [[END_OF_TEXT] * (width - len(ids)) + ids for ids in batch]
+    ids = torch.tensor(padded, device=next(model.parameters()).device)
+    seen = torch.tensor([[0] * (width - len(x)) + [1] * len(x) for x in batch], device=ids.device)
+    drawn = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
+    room = model.config.max_position_embeddings - width
+    out: Tensor = model.generate(
+        input_ids=ids,
+        attention_mask=seen,
+        max_new_tokens=min(REPLY, room),
+        eos_token_id=END,
+        pad_token_id=END_OF_TEXT,
+        **drawn,
+    )
+    return out[:, width:].cpu().numpy()
+
+
+def collect(target: Path, data: Path, *, minutes: float, rows: int) -> None:
+    """Write replies.bin beside the other token files, unless it is there."""
+    path = data / "replies.bin"
+    if path.is_file():
+        return
+    said = list(replies(target, prompts(data), minutes=minutes, rows=rows))
+    np.array([token for text in said for token in text], dtype=np.uint16).tofile(path)
+    print(f"{len(said)} replies of the target, {sum(map(len, said)) / 1e6:.2f}M tokens", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shape", choices=SHAPES)
+    parser.add_argument("--target", type=Path, required=True, help="the folder that train.py wrote")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--reply-minutes", type=float, default=1.5)
+    parser.add_argument("--reply-rows", type=int, default=768, help="replies written at once")
+    options(parser, PLAN)
+    a = parser.parse_args(arguments)
+    plan = planned(a)
+    collect(a.target, a.data, minutes=a.reply_minutes, rows=a.reply_rows)
+    done = train(a.shape, a.data, a.out, plan, a.minutes, teacher=a.target, extra={"replies": SHARE})
+    print("done" if done else "to be continued: call this again")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

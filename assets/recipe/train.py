@@ -1,0 +1,86 @@
+"""Train a model on the prepared text, on a GPU (bf16, compiled) or a CPU, a slice of a few minutes at a time.
+
+python assets/recipe/train.py target --data .pair/data --out .pair/target --minutes 9 --total-minutes 13
+
+Each call goes on from the last one's state until --total-minutes of training are done; after every slice --out
+holds the model as an ordinary bf16 folder without tokenizer. On a CPU preload an allocator that keeps its memory
+(jemalloc with MALLOC_CONF=dirty_decay_ms:-1,muzzy_decay_ms:-1,thp:always): page faults cost half the time otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from shapes import SHAPES, build
+from training import Plan, Run
+from transformers import AutoModelForCausalLM, LlamaForCausalLM
+
+
+def train(
+    shape: str, data: Path, out: Path, plan: Plan, minutes: float, *,
+    teacher: Path | None = None, extra: Mapping[str, float] | None = None,
+) -> bool:  # fmt: skip
+    """One slice; whether the whole run is done. `extra` are groups beside those prepared, with their share."""
+    torch.manual_seed(0)
+    torch.set_float32_matmul_precision("high")
+    torch._dynamo.config.suppress_errors = True  # Slower beats not at all: a lease is short.
+    vocab = _vocabulary(data)
+    taught = load(teacher) if teacher else None
+    run = Run(build(SHAPES[shape], vocab, plan.context), data, out / "state.pt", plan, teacher=taught, extra=extra)
+    parameters = sum(p.numel() for p in run.model.parameters())
+    print(f"{shape}: {parameters / 1e6:.1f}M parameters, {run.mix.tokens / 1e6:.1f}M tokens of text", flush=True)
+    run.go(minutes)
+    state = {name: w.to(torch.bfloat16) for name, w in run.model.state_dict().items() if name != "lm_head.weight"}
+    half = LlamaForCausalLM._from_config(run.model.config, dtype=torch.bfloat16)
+    half.load_state_dict(state, strict=False)
+    half.tie_weights()
+    half.save_pretrained(str(out))
+    return run.done
+
+
+def load(folder: Path) -> LlamaForCausalLM:
+    """A trained model, fixed."""
+    model: LlamaForCausalLM = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32)
+    return model.eval().requires_grad_(False)
+
+
+def _vocabulary(data: Path) -> int:
+    from tokenizers import Tokenizer
+
+    return int(Tokenizer.from_file(str(data / "tokenizer.json")).get_vocab_size())
+
+
+def options(parser: argparse.ArgumentParser, plan: Plan) -> None:
+    """The arguments that `train` and `distil` share."""
+    parser.add_argument("--data", type=Path, default=Path(".pair/data"))
+    parser.add_argument("--minutes", type=float, default=9, help="of this slice")
+    parser.add_argument("--total-minutes", type=float, default=plan.minutes, help="of the whole run")
+    parser.add_argument("--steps", type=int, help="of the whole run, instead of minutes")
+    parser.add_argument("--rows", type=int, default=plan.rows, help="sequences in a batch")
+    parser.add_argument("--context", type=int, default=plan.context)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+
+
+def planned(a: argparse.Namespace) -> Plan:
+    torch.set_num_threads(a.threads)
+    return Plan(a.total_minutes, a.steps, a.rows, a.context)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shape", choices=SHAPES)
+    parser.add_argument("--out", type=Path, required=True)
+    options(parser, Plan())
+    a = parser.parse_args(arguments)
+    done = train(a.shape, a.data, a.out, planned(a), a.minutes)
+    print("done" if done else "to be continued: call this again")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,250 @@
+"""The recipe of the bundled pair: its examples are sound, and a toy pair goes through every stage."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+RECIPE = ROOT / "assets/recipe"
+GOOD = {"q": ["What is tea?", "tea"], "a": "A drink.", "then": [["Is it hot?", "Often."]]}
+
+
+@pytest.fixture(autouse=True)
+def _recipe_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files import one another by name, as they do when one of them is run."""
+    monkeypatch.syspath_prepend(str(RECIPE))
+
+
+def write(folder: Path, *items: Any) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "a.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items), encoding="utf-8")
+    return folder
+
+
+def test_there_are_four_thousand_examples_and_nothing_is_wrong_with_them() -> None:
+    from check import check
+
+    count, wrong = check(RECIPE / "examples")
+    assert wrong == []
+    assert count >= 4000
+
+
+LONG = "A long answer that says the same thing to two different questions."
+
+
+@pytest.mark.parametrize(
+    ("items", "words"),
+    [
+        ([{"q": ["x"]}], "the fields are"),
+        ([{**GOOD, "note": 1}], "the fields are"),
+        ([["x"]], "the fields are"),
+        ([{**GOOD, "q": []}], "q is a list"),
+        ([{**GOOD, "q": "x"}], "q is a list"),
+        ([{**GOOD, "a": 3}], "a is a text"),
+        ([{**GOOD, "then": [["one"]]}], "then is a list"),
+        ([{**GOOD, "then": []}], "then is a list"),
+        ([{**GOOD, "a": " x"}], "spaces around it"),
+        ([{**GOOD, "a": ""}], "is empty"),
+        ([{**GOOD, "a": "x" * 2000}], "longer than"),
+        ([{**GOOD, "a": "a\x07b"}], "cannot be printed"),
+        ([{**GOOD, "then": [["code?", "```python\nx"]]}], "fence left open"),
+        ([{**GOOD, "q": ["tea", "Tea?"]}], "two phrasings are the same"),
+        ([GOOD, {"q": ["what is  TEA"], "a": "Leaves."}], "asked in a.jsonl:1 too"),
+        ([{"q": ["one"], "a": LONG}, {"q": ["two"], "a": LONG}], "given in a.jsonl:1 too"),
+    ],
+)
+def test_a_flaw_is_found_and_named(tmp_path: Path, items: list[Any], words: str) -> None:
+    from check import check
+
+    count, wrong = check(write(tmp_path / "examples", *items))
+    assert count == len(items)
+    assert len(wrong) == 1 and wrong[0].startswith(f"a.jsonl:{len(items)}: ") and words in wrong[0]
+
+
+def test_good_items_and_short_answers_that_recur_pass(tmp_path: Path) -> None:
+    from check import check
+
+    items = [GOOD, {"q": ["Is ice cold?"], "a": "Yes."}, {"q": ["Is fire hot?"], "a": "Yes."}]
+    assert check(write(tmp_path / "examples", *items)) == (3, [])
+    (tmp_path / "examples/a.jsonl").write_text("{\n")
+    assert check(tmp_path / "examples") == (1, ["a.jsonl:1: no JSON"])
+
+
+def test_held_out_examples_are_in_no_phrasing_among_the_others(tmp_path: Path) -> None:
+    import random
+
+    from corpus import HELD_EVERY, chats, held_chats
+
+    items = [{"q": [f"question {i}?", f"other {i}"], "a": f"answer {i}"} for i in range(2 * HELD_EVERY)]
+    folder = write(tmp_path / "examples", *items)
+    pack(tmp_path / "chat.jsonl.xz", [])
+    trained = {said[1]["content"] for _, said in chats(tmp_path, folder, random.Random(0))}
+    held = {said[1]["content"] for said in held_chats(folder)}
+    assert len(held) == 2 and not held & trained
+    assert len(held | trained) == len(items)
+
+
+def test_parcels_come_back_whole_or_not_at_all(tmp_path: Path) -> None:
+    from parcels import unwrap, wrap
+
+    source = tmp_path / "model"
+    (source / "deep").mkdir(parents=True)
+    (source / "deep/weights").write_bytes(bytes(range(256)) * 40)
+    parcels = wrap([source], tmp_path / "out", "model", 4000)
+    assert len(parcels) > 2 and max(p.stat().st_size for p in parcels) == 4000
+    last = parcels[-1].read_bytes()
+    parcels[-1].unlink()
+    assert not unwrap(tmp_path / "out", "model", tmp_path / "back")
+    parcels[-1].write_bytes(last[:-1] + b"x")
+    with pytest.raises(ValueError, match="damaged"):
+        unwrap(tmp_path / "out", "model", tmp_path / "back")
+    parcels[-1].write_bytes(last)
+    assert unwrap(tmp_path / "out", "model", tmp_path / "back")
+    assert (tmp_path / "back/model/deep/weights").read_bytes() == (source / "deep/weights").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "is_loop"),
+    [
+        ("no no no", True), ("the cat sat and the cat sat and the cat sat and", True), ("very very good", False),
+        ("one two three one two four", False), ("", False),
+    ],
+)  # fmt: skip
+def test_loops_are_seen(text: str, is_loop: bool) -> None:
+    from evaluate import loops
+
+    assert loops(text) is is_loop
+
+
+def test_scales_are_those_that_are_stored() -> None:
+    import torch
+    from export import quantised
+
+    weight = torch.randn(8, 32, generator=torch.Generator().manual_seed(0)) * torch.logspace(-3, 3, 8)[:, None]
+    values, scales = quantised(weight)
+    assert values.dtype == torch.int8 and scales.dtype == torch.bfloat16 and scales.shape == (8, 1)
+    assert ((values.float() * scales.float() - weight).abs() <= 1.01 * scales.float()).all()
+    assert ((values.float() * scales.float() - weight).norm(dim=1) / weight.norm(dim=1)).max() < 0.02
+
+
+def pack(path: Path, items: list[dict[str, Any]]) -> None:
+    with lzma.open(path, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(item) + "\n" for item in items)
+
+
+COLOURS = ("red", "green", "blue", "white", "black", "yellow", "brown", "pink")
+THINGS = ("house", "boat", "bird", "stone", "apple", "river", "chair", "cloud")
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """A little text of every kind, and a few examples."""
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    pairs = [(c, t) for c in COLOURS for t in THINGS]
+    chats = [
+        {"role": role, "content": text}
+        for c, t in pairs
+        for role, text in (("user", f"What is the {t} like?"), ("assistant", f"The {t} is {c}."))
+    ]
+    sources = ["oasst/root", "dolly/qa"]
+    said = [{"source": sources[i // 2 % 2], "messages": chats[i : i + 2]} for i in range(0, len(chats), 2)]
+    pack(folder / "chat.jsonl.xz", said)
+    prose = [{"source": f"gutenberg/{k}/1", "text": f"The {c} {t} stood there. " * 9} for k in ("kids", "general")
+             for c, t in pairs]  # fmt: skip
+    pack(folder / "prose.jsonl.xz", [*prose, {"source": "onestop/1", "text": "A short text of today. " * 20}])
+    items = [{"q": [f"A {c} {t}?", f"{c} {t}"], "a": f"Here is a {c} {t}."} for c, t in pairs]
+    write(folder / "examples", *items)
+    return folder
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.slow
+def test_a_toy_pair_goes_through_every_stage(tmp_path: Path, corpus: Path, threads: None) -> None:
+    """Packed, taken, trained in two calls, given, joined, and loaded by Helix."""
+    from make import main
+
+    from engine import Engine, Request, Speculation
+
+    here, there, given = tmp_path / "here", tmp_path / "there", tmp_path / "given"
+    assert main(["--work", str(here), "pack", "--corpus", str(corpus), "--largest", "2000"]) == 0
+    folders = sorted(here.glob("up*"))
+    assert len(folders) > 1
+    for folder in folders:
+        assert main(["--store", str(there), "take", str(folder)]) == 0
+    go = ["--store", str(there), "go", "--size", "toy", "--threads", "1", "--examples", str(corpus / "examples")]
+    # No time for a second stage; the next call takes it from there.
+    assert main([*go, "--minutes", "1.0001"]) == 0
+    assert {p.name for p in there.glob("*.done")} == {"prepare.done"}
+    assert main([*go, "--minutes", "30", "--give", str(given)]) == 0
+    assert len(list(there.glob("*.done"))) == 6
+    assert max(p.stat().st_size for p in given.iterdir()) < 16 << 20
+    assert main(["--work", str(here), "join", str(given)]) == 0
+
+    found = json.loads((here / "out/evaluation/evaluation.json").read_text())
+    assert found["replies"]["temperature 0"]["prompts"] == 3
+    assert {f"{who} {role} own" for who in ("this", "beside") for role in ("target", "draft")} <= set(found["loss"])
+    assert "on topic: [ ]" in (here / "out/evaluation/samples.md").read_text()
+    config = json.loads((here / "out/target/config.json").read_text())
+    assert config["quantization_config"]["quant_method"] == "compressed-tensors"
+    with Engine.load(here / "out/target", here / "out/draft", device="cpu") as engine:
+        request = {"messages": [{"role": "user", "content": "A red house?"}], "max_tokens": 12}
+        fast, plain = (engine.generate(Request(**request, speculation=Speculation(d))) for d in (4, 0))
+    assert fast.token_ids == plain.token_ids
+
+
+@pytest.mark.slow
+def test_training_goes_on_where_it_stopped(tmp_path: Path, corpus: Path, threads: None) -> None:
+    import torch
+    from prepare import prepare
+    from shapes import SHAPES, build
+    from training import Plan, Run
+
+    torch.set_num_threads(1)
+    prepare(corpus, tmp_path / "data", vocab=300, examples=corpus / "examples")
+
+    def run(steps: int) -> Run:
+        torch.manual_seed(0)
+        plan = Plan(steps=steps, rows=4, context=32)
+        return Run(build(SHAPES["toy-draft"], 300, 32), tmp_path / "data", tmp_path / "state.pt", plan)
+
+    first = run(3)
+    before = first.evaluate()
+    first.go(1)
+    assert first.done and first.progress.steps == 3
+    second = run(40)
+    assert second.progress.steps == 3 and not second.done
+    assert second.evaluate() == first.evaluate()
+    second.go(1)
+    assert second.progress.steps == 40
+    assert second.evaluate()["val_chat"] < before["val_chat"] - 0.5
+    assert [entry["steps"] for entry in second.progress.log] == [3, 40]
+
+
+@pytest.mark.slow
+def test_the_recipe_is_typed_and_its_files_are_short() -> None:
+    import subprocess
+
+    files = sorted(RECIPE.glob("*.py"))
+    assert {p.name: n for p in files if (n := len(p.read_text(encoding="utf-8").splitlines())) > 300} == {}
+    command = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml")]
+    command += ["--explicit-package-bases", "--cache-dir", str(ROOT / ".mypy_cache/recipe"), *(p.name for p in files)]
+    environment = {**os.environ, "MYPYPATH": os.pathsep.join(map(str, (RECIPE, ROOT)))}
+    done = subprocess.run(command, cwd=RECIPE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 0, done.stdout.decode()
