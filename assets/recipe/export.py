@@ -29,6 +29,7 @@ W8A8: dict[str, Any] = {
     "global_compression_ratio": None,
     "ignore": ["lm_head"],
     "kv_cache_scheme": None,
+    "moe_sparsity_config": None,
     "config_groups": {
         "group_0": {
             "targets": ["Linear"],

@@ -17,7 +17,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,12 +51,16 @@ class Size:
     reply_minutes: float = 1.5
     reply_rows: int = 768
     prompts: int = 100
+    needs: Mapping[str, float] = field(default_factory=lambda: {"prepare": 5.0, "evaluate": 3.5})
+    """Minutes that a stage which cannot be cut must find left; any other needs SLICE."""
 
 
 SIZES = {
     "full": Size("target", "draft", 16384, 1024, 128, (13.0, 4.0)),
     "mini": Size("mini", "mini-draft", 8192, 512, 16, (150.0, 60.0), reply_minutes=20.0, reply_rows=16),
-    "toy": Size("toy", "toy-draft", 400, 96, 4, (1.0, 1.0), (6, 4), reply_minutes=0.02, reply_rows=8, prompts=4),
+    "toy": Size(
+        "toy", "toy-draft", 400, 96, 4, (1.0, 1.0), (6, 4), reply_minutes=0.02, reply_rows=8, prompts=4, needs={}
+    ),
 }
 
 
@@ -86,7 +90,7 @@ class Job:
             mark = self.work / f"{stage.__name__}.done"
             if mark.is_file():
                 continue
-            if self.left < SLICE:
+            if self.left < self.size.needs.get(stage.__name__, SLICE):
                 return False
             print(f"== {stage.__name__}, {self.left:.1f} minutes left", flush=True)
             if not stage():

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from check import check
 from corpus import (
     ASSISTANT,
@@ -44,6 +45,9 @@ RARE = {"sgd": 0.25, "talk": 0.25, "kids": 0.1, "books": 0.1}
 """Share of a group that the tokenizer is made from: what the pair is to say counts more than what it reads."""
 
 
+AT_ONCE = 2000
+"""Texts encoded together."""
+Tokens = npt.NDArray[np.uint16]
 T = TypeVar("T")
 
 
@@ -77,13 +81,22 @@ def make_tokenizer(corpus: Path, folder: Path, vocab: int, rng: random.Random) -
     return tokenizer
 
 
-def encode(tokenizer: Tokenizer, said: Messages, system: str | None = None) -> list[int]:
+def encode(tokenizer: Tokenizer, said: Messages, system: str | None = None) -> Tokens:
     """A chat as the template renders it, and the end of the text."""
     ids = [SYSTEM, *tokenizer.encode(system).ids, END] if system else []
     for message in said:
         role = USER if message["role"] == "user" else ASSISTANT
         ids += [role, *tokenizer.encode(message["content"].strip()).ids, END]
-    return [*ids, END_OF_TEXT]
+    return np.array([*ids, END_OF_TEXT], dtype=np.uint16)
+
+
+def encode_texts(tokenizer: Tokenizer, texts: list[str]) -> list[Tokens]:
+    """Pieces of prose, each with the end of the text; some at a time, because encodings are large."""
+    found = []
+    for at in range(0, len(texts), AT_ONCE):
+        for encoding in tokenizer.encode_batch(texts[at : at + AT_ONCE]):
+            found.append(np.array([*encoding.ids, END_OF_TEXT], dtype=np.uint16))
+    return found
 
 
 def prepare(corpus: Path, out: Path, *, vocab: int, examples: Path = EXAMPLES) -> None:
@@ -103,13 +116,13 @@ def prepare(corpus: Path, out: Path, *, vocab: int, examples: Path = EXAMPLES) -
     held_said = [said for group, saids in kept.items() if group != "own" for said in _hold(saids, rng)]
     own = list(held_chats(examples))
     docs = {group: [encode(tokenizer, said, _system(rng)) for said in saids] for group, saids in kept.items()}
-    docs |= {group: [[*e.ids, END_OF_TEXT] for e in tokenizer.encode_batch(t)] for group, t in texts.items()}
+    docs |= {group: encode_texts(tokenizer, pieces) for group, pieces in texts.items()}
     docs["val_chat"] = [encode(tokenizer, said) for said in own + held_said]
-    docs["val_prose"] = [[*e.ids, END_OF_TEXT] for e in tokenizer.encode_batch(held_prose)]
+    docs["val_prose"] = encode_texts(tokenizer, held_prose)
     sources = {}
     for group, documents in docs.items():
         rng.shuffle(documents)
-        flat = np.concatenate([np.array(d, dtype=np.uint16) for d in documents])
+        flat = np.concatenate(documents)
         flat.tofile(out / f"{group}.bin")
         if group in SHARES:
             sources[group] = {**SHARES[group]._asdict(), "tokens": len(flat), "documents": len(documents)}
