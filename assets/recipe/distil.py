@@ -1,6 +1,6 @@
 """Train the draft on what the target says: its own replies to the prompts, and its distribution at every token.
 
-python assets/recipe/distil.py draft --target .pair/target --out .pair/draft --minutes 9 --total-minutes 4
+python assets/recipe/distil.py draft --target .pair/target --out .pair/draft --minutes 9 --total-minutes 3.5
 
 The first call asks the target for replies (--reply-minutes); later ones go on from the draft's state.
 """
@@ -29,7 +29,7 @@ PROMPT, REPLY = 160, 200
 TEMPERATURES = (0.0, 0.7)
 SHARE = 3.0
 """Of the batches beside the 1.0 of all the text: three of four windows are the target's own words."""
-PLAN = Plan(minutes=4.0)
+PLAN = Plan(minutes=3.5)
 
 
 def prompts(data: Path) -> list[list[int]]:

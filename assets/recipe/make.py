@@ -48,7 +48,7 @@ class Size:
     minutes: tuple[float, float]
     """Of training: target, draft."""
     steps: tuple[int | None, int | None] = (None, None)
-    reply_minutes: float = 1.5
+    reply_minutes: float = 1.2
     reply_rows: int = 768
     prompts: int = 100
     needs: Mapping[str, float] = field(default_factory=lambda: {"prepare": 5.0, "evaluate": 3.5})
@@ -56,7 +56,7 @@ class Size:
 
 
 SIZES = {
-    "full": Size("target", "draft", 16384, 1024, 128, (13.0, 4.0)),
+    "full": Size("target", "draft", 16384, 1024, 128, (10.0, 3.5)),
     "mini": Size("mini", "mini-draft", 8192, 512, 16, (150.0, 60.0), reply_minutes=20.0, reply_rows=16),
     "toy": Size(
         "toy", "toy-draft", 400, 96, 4, (1.0, 1.0), (6, 4), reply_minutes=0.02, reply_rows=8, prompts=4, needs={}
@@ -122,9 +122,8 @@ class Job:
         if self.left < SLICE:
             return False
         extra = {"replies": SHARE}
-        return train(
-            size.draft, data, self.work / "draft", self._plan(1), self.left, teacher=target, extra=extra
-        )  # fmt: skip
+        out, plan = self.work / "draft", self._plan(1)
+        return train(size.draft, data, out, plan, self.left, teacher=target, extra=extra)
 
     def draft_out(self) -> bool:
         return self._export("draft")

@@ -1,6 +1,6 @@
 """Train a model on the prepared text, on a GPU (bf16, compiled) or a CPU, a slice of a few minutes at a time.
 
-python assets/recipe/train.py target --data .pair/data --out .pair/target --minutes 9 --total-minutes 13
+python assets/recipe/train.py target --data .pair/data --out .pair/target --minutes 9 --total-minutes 10
 
 Each call goes on from the last one's state until --total-minutes of training are done; after every slice --out
 holds the model as an ordinary bf16 folder without tokenizer. On a CPU preload an allocator that keeps its memory

@@ -29,7 +29,7 @@ GRACE = 12.0
 class Plan:
     """A whole run, however many slices it takes."""
 
-    minutes: float = 13.0
+    minutes: float = 10.0
     """Of training altogether, compiling and loading not counted; what the learning rate follows."""
     steps: int | None = None
     """Instead of minutes: tests count steps."""
