@@ -15,11 +15,13 @@ from textual.screen import Screen
 from engine import Sampling, Speculation
 
 from .commands import HelixCommands
+from .conversation import Conversation
 from .messages import Chat, Depth, Question
 from .quiet import hush_libraries, quiet
 from .screens.chat import ChatScreen
 from .settings import Settings
 from .sources import Source
+from .store import Store
 from .themes import THEMES, colours
 
 PATIENCE = 10.0
@@ -46,6 +48,8 @@ class HelixApp(App[None]):
         record: Path | None = None,
         settings: Settings | None = None,
         race: Chat | None = None,
+        store: Store | None = None,
+        conversation: Conversation | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`settings` are the person's own: looks, keys and presets; what is asked with stands beside them."""
@@ -62,7 +66,15 @@ class HelixApp(App[None]):
             self.animation_level = "none"
         self.set_keymap(dict(self.settings.keys))
         question = Question((), depth, sampling or Sampling(), max_tokens, seed)
-        self.chat = ChatScreen(source, question, system=system, record=record, preferences=self.settings, clock=clock)
+        self.store = store or Store(None)
+        self.chat = ChatScreen(
+            source,
+            conversation or Conversation(system, question),
+            record=record,
+            preferences=self.settings,
+            clock=clock,
+            store=self.store,
+        )
         self.source = source
         self._race = race
         self._leaving = False
@@ -91,6 +103,7 @@ class HelixApp(App[None]):
             self.exit()
             return
         self._leaving = True
+        self.chat.close_chat()
         self.chat.bridge.close()
         self.source.close()
         self.run_worker(self._leave(), name="leave")
@@ -100,3 +113,7 @@ class HelixApp(App[None]):
         while self.source.alive and time.monotonic() < give_up:
             await asyncio.sleep(0.01)
         self.exit()
+
+    def on_unmount(self) -> None:
+        self.chat.close_chat()
+        self.store.close()

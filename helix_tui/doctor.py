@@ -23,6 +23,7 @@ import engine
 from engine import EngineConfig
 
 from .quiet import hush_libraries, log_path
+from .store import data_folder
 
 PACKAGES = ("helix-chat", "torch", "transformers", "tokenizers", "huggingface-hub", "textual", "rich", "numpy")
 EXTRAS = {"directml": "torch-directml", "serve": "fastapi", "bench": "llama-cpp-python", "test": "pytest"}
@@ -163,7 +164,7 @@ def _cache() -> Section:
 def _folders() -> Section:
     return {
         "logs": _ask(lambda: str(log_path().parent)),
-        "data": _ask(lambda: platformdirs.user_data_dir("helix-chat", appauthor=False)),
+        "data": _ask(lambda: str(data_folder())),
         "config": _ask(lambda: platformdirs.user_config_dir("helix-chat", appauthor=False)),
         "hub cache": _ask(lambda: import_module("huggingface_hub.constants").HF_HUB_CACHE),
     }

@@ -124,11 +124,11 @@ class Figures:
         elif isinstance(event, Preempted):
             self.pool.preempt(event.request)
 
-    def new_chat(self) -> None:
-        """Forget the conversation; what the pool remembers and what was measured stay."""
+    def new_chat(self, tokens: int = 0) -> None:
+        """Look at another conversation, of so many tokens; what the pool remembers and what was measured stay."""
         self.version += 1
         self.speculating = Speculating()
-        self.pool = Pool(self.pool.blocks)
+        self.pool = Pool(self.pool.blocks, tokens=tokens)
         self.speed.new_chat()
 
     def settle(self, blocks: Blocks) -> None:

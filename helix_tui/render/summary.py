@@ -22,6 +22,19 @@ def reading(prompt_tokens: int, cached_tokens: int) -> str:
     return f"{new} · {cached_tokens:,} remembered" if cached_tokens else new
 
 
+def versions(at: int, of: int) -> str:
+    """`‹ 2/3 ›`: which of several it is, counted from 0; nothing for the only one."""
+    return f"‹ {at + 1}/{of} ›" if of > 1 else ""
+
+
+def ending(reason: FinishReason | None, usage: Usage | None, tokens: int) -> str:
+    """The line of a reply from the store: without a reason it was cut off, and nothing was measured."""
+    if reason is not None and usage is not None:
+        return summary(reason, usage)
+    said = "cut off" if reason is None else REASONS.get(reason, reason)
+    return " · ".join(part for part in (said, count(tokens, "token") if tokens else "") if part)
+
+
 def summary(reason: FinishReason, usage: Usage) -> str:
     """`stopped · 128 tokens · 212 tokens/s · first token 84 ms · 81 % accepted · 112 of 140 prompt tokens reused`.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,20 +11,22 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Footer
 
+from engine.events import Emitted, FinishReason, Usage
+
 from ..bridge import Bridge
-from ..conversation import Conversation
+from ..conversation import Conversation, Message
 from ..figures import Figures
-from ..messages import Question
 from ..race import Race
 from ..render.card import settings_card
 from ..settings import Settings
 from ..sources import ReplaySource, Source
+from ..store import Store
 from ..widgets.loading import LoadingLine, Welcome
 from ..widgets.panels import BlocksPanel, MemoryPanel, Panel, SpeculationPanel, SpeedPanel, StripPanel, TopBar, View
 from ..widgets.prompt import PLACEHOLDER, Prompt
 from ..widgets.replay_line import ReplayLine
 from ..widgets.transcript import Transcript
-from ..widgets.turns import ReplyView
+from ..widgets.turns import QuestionView, ReplyView
 from .dispatch import Dispatcher
 from .sized import SizedScreen
 
@@ -48,28 +50,29 @@ class ChatCore(SizedScreen):
     def __init__(
         self,
         source: Source,
-        settings: Question,
+        conversation: Conversation,
         *,
-        system: str | None,
         record: Path | None,
         preferences: Settings,
         clock: Callable[[], float],
+        store: Store,
     ) -> None:
         super().__init__()
         self.source = source
-        self.settings = settings
+        self.conversation = conversation
+        self.settings = settings = conversation.settings
         """What the next question is asked with; its messages are empty."""
         self.preferences = preferences
         self.calm: bool = preferences["look.reduced_motion"]
         self.clock = clock
+        self.store = store
         self.bridge = Bridge(record)
-        self.conversation = Conversation(system)
         self.figures = Figures()
         self.view = View(self.figures, settings.depth, source.replay_of)
         self.view.recording = record is not None
         if isinstance(source, ReplaySource):
             self.view.rate = source.speed
-        self.waiting: deque[str] = deque()
+        self.waiting: deque[QuestionView] = deque()
         """Questions asked before there was an engine to answer them."""
         self.reply: ReplyView | None = None
         self.ready = False
@@ -123,12 +126,15 @@ class ChatCore(SizedScreen):
         self.call_after_refresh(self._first_picture)
 
     def on_unmount(self) -> None:
+        self.close_chat()
         self.bridge.close()
         self.source.close()
         self.bridge.finish()
 
     def _first_picture(self) -> None:
         (self.transcript if self.replaying else self.prompt).focus()
+        if len(self.conversation):
+            self.show(self.conversation)
         if self.preferences.problems:
             self.transcript.card(settings_card(self.preferences.problems))
         self.begin()
@@ -144,6 +150,8 @@ class ChatCore(SizedScreen):
         for note in self.bridge.drain():
             self.dispatcher.take(note)
         self.dispatcher.flush()
+        for sentence in self.store.news():
+            self.notify(sentence, severity="warning", timeout=12, markup=False)
         self._frame += 1
         if self._frame % (CALM_EVERY if self.calm else PANEL_EVERY) == 0:
             self._turn()
@@ -175,12 +183,65 @@ class ChatCore(SizedScreen):
             return "esc stops the reply first"
         return "There is no model; ctrl+r tries to load it again" if self.failed else None
 
-    def ask(self, text: str) -> None:
+    def ask(self, view: QuestionView) -> None:
         """Send a question that stands in the transcript."""
-        chat = self.conversation.ask(text)
-        self.open_reply()
-        self.source.ask(replace(self.settings, messages=chat, depth=self.view.depth))
+        self.conversation.settings = replace(self.settings, depth=self.view.depth)
+        reply = self.conversation.ask(view.text)
+        view.message = self.conversation.messages[reply.parent or ""]
+        self.answer(reply)
 
-    def open_reply(self) -> None:
-        self.reply = self.transcript.reply(coloured=self.coloured, as_tokens=self.as_tokens)
+    def answer(self, reply: Message) -> None:
+        """Send the chat that ends in the question of this open reply, and show what comes."""
+        loaded = self.figures.loaded
+        reply.settings = replace(self.settings, depth=self.view.depth)
+        reply.model = loaded.target.name if loaded is not None else None
+        self.store.save(self.conversation, self.conversation.messages[reply.parent or ""], reply)
+        self.open_reply(reply)
+        self.transcript.number(self.conversation)
+        self.source.ask(replace(reply.settings, messages=self.conversation.chat))
+
+    def open_reply(self, message: Message | None = None) -> None:
+        self.reply = self.transcript.reply(message, coloured=self.coloured, as_tokens=self.as_tokens)
+        self.refresh_bindings()
+
+    def grow(self, tokens: Sequence[Emitted]) -> None:
+        """Add tokens to the running reply: to what is shown, what is remembered and what is kept."""
+        if self.reply is None or not tokens:
+            return
+        self.reply.extend((token.text, token.origin) for token in tokens)
+        if (message := self.conversation.open) is not None:
+            self.conversation.extend(tokens)
+            self.store.append(message, tokens)
+
+    def conclude(self, reason: FinishReason, usage: Usage | None = None, text: str | None = None) -> None:
+        """Close the running reply in the conversation, and keep it whole."""
+        if (message := self.conversation.close(reason, usage, text)) is not None:
+            self.store.save(self.conversation, message)
+
+    def let_go(self) -> None:
+        """Nothing runs or waits any more: a running reply stays as far as it came, and its end is not waited for."""
+        if self.answering:
+            self.source.stop()
+            self.dispatcher.flush()
+            self.dispatcher.forget_reply()
+            self.conclude("cancelled")
+        self.reply = None
+        self.waiting.clear()
+
+    def close_chat(self) -> None:
+        """The last moment: what has come is kept, and what runs is stopped."""
+        self.waiting.clear()
+        for note in self.bridge.drain():
+            self.dispatcher.take(note)
+        self.let_go()
+
+    def show(self, conversation: Conversation) -> None:
+        """Look at another conversation, or another branch of this one."""
+        if conversation is not self.conversation:
+            self.let_go()
+            self.conversation = conversation
+        self.transcript.show(conversation, coloured=self.coloured, as_tokens=self.as_tokens)
+        usage = next((m.usage for m in reversed(conversation.path) if m.usage is not None), None)
+        self.figures.new_chat(usage.prompt_tokens + usage.completion_tokens if usage is not None else 0)
+        self.mark()
         self.refresh_bindings()

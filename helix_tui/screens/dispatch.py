@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine import Event
-from engine.events import Cycle, Failed, Finished, Loaded, Loading, Started
+from engine.events import Cycle, Emitted, Failed, Finished, Loaded, Loading, Started
 
 from ..messages import Note, ReplayEnded, Rewound, Trouble
 from ..quiet import log_path
 from ..render.card import card
-from ..render.flow import Run
 from ..render.summary import reading
 from ..render.units import count
 from ..widgets.loading import LoadingLine, Welcome
@@ -25,7 +24,7 @@ class Dispatcher:
 
     def __init__(self, screen: ChatCore) -> None:
         self.screen = screen
-        self._pieces: list[Run] = []
+        self._tokens: list[Emitted] = []
         self._running: int | None = None
         self._forgotten: int | None = None
         self._forget_next = False
@@ -43,10 +42,8 @@ class Dispatcher:
 
     def flush(self) -> None:
         """Show the text that came since the last time."""
-        reply = self.screen.reply
-        if self._pieces and reply is not None:
-            reply.extend(self._pieces)
-        self._pieces = []
+        tokens, self._tokens = self._tokens, []
+        self.screen.grow(tokens)
 
     def forget_reply(self) -> None:
         """The chat that asked is gone: what still comes of its reply is not shown."""
@@ -54,7 +51,7 @@ class Dispatcher:
             self._forget_next = True
         else:
             self._forgotten = self._running
-        self._pieces = []
+        self._tokens = []
 
     def _event(self, event: Event) -> None:
         if isinstance(event, Started):
@@ -76,7 +73,7 @@ class Dispatcher:
         elif isinstance(event, Started):
             self._started(event)
         elif isinstance(event, Cycle):
-            self._pieces += [(token.text, token.origin) for token in event.emitted]
+            self._tokens += event.emitted
         elif isinstance(event, Finished):
             self._finished(event)
         elif isinstance(event, Failed):
@@ -108,14 +105,14 @@ class Dispatcher:
 
     def _finished(self, event: Finished) -> None:
         self.flush()
-        self.screen.conversation.answer(event.text)
+        self.screen.conclude(event.reason, event.usage, event.text)
         if (reply := self._end()) is not None:
             reply.finish(event)
         self._next()
 
     def _failed(self, event: Failed) -> None:
         self.flush()
-        self.screen.conversation.drop()
+        self.screen.conclude("error")
         self._break_off()
         self.screen.transcript.card(card(event.error, event.message))
         self._next()
@@ -129,13 +126,13 @@ class Dispatcher:
             screen.mark()
         else:
             screen.figures.pool.owners.clear()
-            screen.conversation.drop()
+            screen.conclude("error")
             self._break_off()
         if gone:
             screen.ready, screen.failed = False, True
             screen.query(LoadingLine).remove()
             if screen.waiting:
-                screen.prompt.load_text("\n".join(screen.waiting))
+                screen.prompt.load_text("\n".join(view.text for view in screen.waiting))
                 screen.waiting.clear()
         words = card(
             trouble.error, trouble.message, where=trouble.where, expected=trouble.expected, log=str(log_path())
@@ -149,11 +146,10 @@ class Dispatcher:
             self._next()
 
     def _rewound(self, rewound: Rewound) -> None:
-        self._pieces = []
+        self._tokens = []
         self._running = None
         screen = self.screen
         screen.reply = None
-        screen.conversation.clear()
         with screen.app.batch_update():
             screen.transcript.clear()
             screen.figures.reset()

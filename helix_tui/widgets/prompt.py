@@ -9,7 +9,7 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.widgets import TextArea
 
-from ..conversation import History
+from ..sent import History
 
 PLACEHOLDER = "Ask anything"
 

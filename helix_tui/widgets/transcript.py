@@ -7,10 +7,11 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.geometry import Region, Size
 from textual.layout import DockArrangeResult
-from textual.message import Message
+from textual.message import Message as TextualMessage
 from textual.scrollbar import ScrollBar
 from textual.widget import Widget
 
+from ..conversation import Conversation, Message
 from ..render.card import Card
 from ..render.place import Places, kept
 from .loading import LoadingLine, Welcome
@@ -25,7 +26,7 @@ class Transcript(VerticalScroll):
     They stand in a column at least as tall as the view: an anchored view of less would hang at its bottom.
     """
 
-    class Typed(Message):
+    class Typed(TextualMessage):
         """A key that belongs in the prompt was pressed here."""
 
         def __init__(self, character: str) -> None:
@@ -101,6 +102,13 @@ class Transcript(VerticalScroll):
         else:
             self.follow()
 
+    def choose(self, id: str | None) -> None:
+        """Choose the turn of that message; none, if it is not shown."""
+        for turn in self._messages:
+            turn.set_class(turn.message is not None and turn.message.id == id, SELECTED)
+        if (chosen := self.chosen) is not None:
+            self.scroll_to_widget(chosen, animate=False)
+
     def on_key(self, event: events.Key) -> None:
         if event.key in self.screen.active_bindings:
             return
@@ -111,14 +119,52 @@ class Transcript(VerticalScroll):
             event.stop()
             self.post_message(self.Typed(event.character))
 
-    def question(self, text: str) -> None:
-        self._add(QuestionView(text))
+    def question(self, text: str) -> QuestionView:
+        view = QuestionView(text)
+        self._add(view)
         self.follow()
+        return view
 
-    def reply(self, *, coloured: bool, as_tokens: bool = False) -> ReplyView:
-        view = ReplyView(coloured=coloured, as_tokens=as_tokens)
+    def reply(self, message: Message | None = None, *, coloured: bool, as_tokens: bool = False) -> ReplyView:
+        view = ReplyView(message, coloured=coloured, as_tokens=as_tokens)
         self._add(view)
         return view
+
+    def show(self, conversation: Conversation, *, coloured: bool, as_tokens: bool) -> None:
+        """Bring the turns in line with the branch that is looked at: what is on both stays as it is."""
+        path = conversation.path
+        kept = 0
+        for turn, message in zip(self._messages, path, strict=False):
+            if turn.message is not message:
+                break
+            kept += 1
+        added: list[Widget] = []
+        for message in path[kept:]:
+            if message.role == "user":
+                added.append(QuestionView(message.text, message))
+            else:
+                added.append(reply := ReplyView(message, coloured=coloured, as_tokens=as_tokens))
+                reply.restore(message)
+        last = [child for child in self.turns if isinstance(child, LoadingLine)]
+        for child in self._after(kept):
+            child.remove()
+        self._column.mount_all(added, before=last[0] if last else None)
+        self.number(conversation)
+        self.follow()
+
+    def _after(self, kept: int) -> list[Widget]:
+        """What stands behind so many messages, except the loading line."""
+        rest = self.turns
+        if kept:
+            rest = rest[rest.index(self._messages[kept - 1]) + 1 :]
+        return [child for child in rest if not isinstance(child, LoadingLine)]
+
+    def number(self, conversation: Conversation) -> None:
+        """Say on each message which of its versions it is."""
+        for turn in self._messages:
+            if turn.message is not None and turn.message.id in conversation.messages:
+                row = conversation.siblings(turn.message)
+                turn.number(row.index(turn.message), len(row))
 
     def card(self, card: Card) -> None:
         self._add(CardView(card))
@@ -127,8 +173,10 @@ class Transcript(VerticalScroll):
     def wait_with(self, line: LoadingLine) -> None:
         self._column.mount(line)
 
-    def note(self, words: str) -> None:
-        self._add(NoteView(words))
+    def note(self, words: str) -> NoteView:
+        view = NoteView(words)
+        self._add(view)
+        return view
 
     def clear(self) -> None:
         """Everything goes but the loading line."""

@@ -11,10 +11,11 @@ from textual.widgets import Static
 
 from engine.events import Finished
 
+from ..conversation import Message
 from ..render.card import Card
 from ..render.flow import Run
 from ..render.markdown import Markdown, readable
-from ..render.summary import summary
+from ..render.summary import ending, summary, versions
 from ..render.text import safe
 from .token_view import TokenView
 
@@ -22,9 +23,13 @@ from .token_view import TokenView
 class QuestionView(Vertical):
     """What the person wrote."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, message: Message | None = None) -> None:
         super().__init__()
         self.text = text
+        self.message = message
+        """Its place in the conversation; None while it waits to be asked."""
+        self.branch = Static("", markup=False, classes="branch")
+        self.branch.display = False
 
     @property
     def source(self) -> str:
@@ -34,19 +39,32 @@ class QuestionView(Vertical):
         view = TokenView()
         view.extend([(self.text, "question")])
         yield view
+        yield self.branch
+
+    def say(self, words: str) -> None:
+        """Which version it is, or what is being done with it; nothing hides the line."""
+        self.branch.update(Content(words))
+        self.branch.display = bool(words)
+
+    def number(self, at: int, of: int) -> None:
+        """Say that there are other versions of it."""
+        self.say(versions(at, of))
 
 
 class ReplyView(Vertical):
     """One reply: tokens while it streams; when it is done, Markdown and a line of figures."""
 
-    def __init__(self, *, coloured: bool = True, as_tokens: bool = False) -> None:
+    def __init__(self, message: Message | None = None, *, coloured: bool = True, as_tokens: bool = False) -> None:
         super().__init__()
+        self.message = message
+        """Its place in the conversation; None in a replay."""
         self._as_tokens = as_tokens
         self._finished = False
         self.body = TokenView(coloured=coloured)
         self.foot = Static("", markup=False, classes="foot")
         self.body.display = False
         self._pieces: list[str] = []
+        self._words = self._versions = ""
 
     def compose(self) -> ComposeResult:
         yield self.body
@@ -93,7 +111,22 @@ class ReplyView(Vertical):
         """End the reply with one quiet line."""
         self._finished = True
         self.as_tokens = self._as_tokens
-        self.foot.update(Content(words))
+        self._words = words
+        self._close()
+
+    def restore(self, message: Message) -> None:
+        """Show a reply of an earlier time, as it was."""
+        self.extend(message.runs)
+        self.close(ending(message.reason, message.usage, len(message.tokens)))
+
+    def number(self, at: int, of: int) -> None:
+        """Say that there are other replies to the same question."""
+        self._versions = versions(at, of)
+        if self._words:
+            self._close()
+
+    def _close(self) -> None:
+        self.foot.update(Content(" · ".join(part for part in (self._versions, self._words) if part)))
         self.foot.display = True
 
 

@@ -17,6 +17,7 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     for name in [name for name in os.environ if name.startswith("HELIX_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("HELIX_DATA", str(tmp_path / "chats"))
     monkeypatch.setenv("TZ", "UTC")
     for kind in ("STATE", "DATA", "CONFIG"):
         monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / kind.lower()))

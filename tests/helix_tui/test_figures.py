@@ -6,8 +6,8 @@ import pytest
 from making import cycle, finished, loaded, pool, started
 
 from engine.events import Prefilled
-from helix_tui.conversation import Conversation, History
 from helix_tui.figures import Figures
+from helix_tui.sent import History
 from helix_tui.speed import ENOUGH_CYCLES, WINDOW, Speed
 
 
@@ -131,31 +131,6 @@ def test_another_pair_is_measured_anew() -> None:
 def test_speed_before_anything() -> None:
     speed = Speed()
     assert (speed.now, speed.ratio, speed.baseline, list(speed.curve)) == (None, None, None, [])
-
-
-def test_a_conversation_alternates() -> None:
-    chat = Conversation("Be brief.")
-    asked = chat.ask("one")
-    assert [m["role"] for m in asked] == ["system", "user"]
-    with pytest.raises(RuntimeError):
-        chat.ask("two")
-    chat.answer("first")
-    assert [m["content"] for m in chat.ask("two")] == ["Be brief.", "one", "first", "two"]
-    chat.drop()
-    chat.drop()
-    assert len(chat) == 2
-    chat.ask("three")
-    chat.answer("  \n")
-    assert [m["content"] for m in chat.chat] == ["Be brief.", "one", "first"]
-    chat.clear()
-    assert [m["role"] for m in chat.chat] == ["system"]
-
-
-def test_what_the_engine_got_is_not_changed_later() -> None:
-    chat = Conversation()
-    asked = chat.ask("one")
-    chat.answer("first")
-    assert asked == ({"role": "user", "content": "one"},)
 
 
 def test_history_keeps_what_was_being_written() -> None:

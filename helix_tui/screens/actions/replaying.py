@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from engine import BadRecording
 
+from ...conversation import Conversation
 from ...demo import demo_source
 from ...render.card import card
 from ...replay import ReplaySource
+from ...store import Store
 from ..core import ChatCore
 
 ACTIONS = ("pause", "restart", "speed", "skip", "skip_reply")
@@ -53,7 +55,12 @@ class ReplayActions(ChatCore):
             self.transcript.card(card("BadRecording", str(error)))
             return
         screen = type(self)(
-            source, self.settings, system=None, record=None, preferences=self.preferences, clock=self.clock
+            source,
+            Conversation(settings=self.settings),
+            record=None,
+            preferences=self.preferences,
+            clock=self.clock,
+            store=Store(None),
         )
         self.app.push_screen(screen)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...conversation import Conversation
 from ...widgets.loading import LoadingLine
 from ...widgets.prompt import Prompt
 from ...widgets.transcript import Transcript
@@ -21,11 +22,11 @@ class TalkActions(ChatCore):
         return super().check_action(action, parameters)
 
     def on_prompt_sent(self, message: Prompt.Sent) -> None:
-        self.transcript.question(message.text)
+        view = self.transcript.question(message.text)
         if self.ready and not self.answering:
-            self.ask(message.text)
+            self.ask(view)
         else:
-            self.waiting.append(message.text)
+            self.waiting.append(view)
             self.refresh_bindings()
 
     def on_transcript_typed(self, message: Transcript.Typed) -> None:
@@ -49,14 +50,5 @@ class TalkActions(ChatCore):
         self.begin()
 
     def action_new_chat(self) -> None:
-        if self.answering:
-            self.source.stop()
-            self.dispatcher.forget_reply()
-        self.reply = None
-        self.waiting.clear()
-        self.conversation.clear()
-        self.figures.new_chat()
-        self.transcript.clear()
+        self.show(Conversation(self.conversation.system, self.settings))
         self.prompt.focus()
-        self.mark()
-        self.refresh_bindings()
