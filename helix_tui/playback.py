@@ -45,6 +45,14 @@ class Timeline:
         """How many events have come by then."""
         return bisect_right(self.times, position)
 
+    def round_after(self, position: float) -> float:
+        """When the next round has come, and the end of the reply where it is the last one."""
+        for at in range(self.count(position), len(self.events)):
+            if isinstance(self.events[at], Cycle):
+                last = isinstance(self.events[min(at + 1, len(self.events) - 1)], Finished)
+                return self.times[at + last]
+        return self.end
+
     def reply(self, position: float, by: int) -> float:
         """Where the next reply begins (`by` 1), or this one and then those before it (-1)."""
         if by > 0:

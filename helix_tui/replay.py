@@ -53,7 +53,7 @@ class ReplaySource:
         return self._thread is not None and self._thread.is_alive()
 
     @property
-    def paused(self) -> bool:
+    def held(self) -> bool:
         return self._head.held
 
     @property
@@ -83,12 +83,23 @@ class ReplaySource:
     def set_depth(self, depth: Depth) -> None:
         """A recorded depth stays as it was."""
 
-    def toggle_pause(self) -> bool:
-        """Hold or go on; returns whether it is held now."""
+    def hold(self) -> None:
+        self._hold(True)
+
+    def go_on(self) -> None:
+        self._hold(False)
+
+    def step_once(self) -> None:
+        """While held: on to the end of the next round."""
         with self._changed:
-            self._head.hold(not self._head.held)
+            if self._head.held:
+                self._head.seek(self.timeline.round_after(self._head.position))
+                self._changed.notify_all()
+
+    def _hold(self, held: bool) -> None:
+        with self._changed:
+            self._head.hold(held)
             self._changed.notify_all()
-            return self._head.held
 
     def seek(self, position: float) -> None:
         """Go to that many seconds from the start: everything until then is told again at once, as one note."""

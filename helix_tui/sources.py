@@ -9,9 +9,10 @@ from queue import SimpleQueue
 from typing import Any, Protocol
 
 from engine import Event, HelixError, Request
-from engine.events import Loading, MemoryRead
+from engine.events import Cycle, Loading, MemoryRead
 
 from .bridge import Sink
+from .gate import Gate
 from .messages import Depth, Question, Trouble
 from .replay import ReplaySource
 
@@ -45,6 +46,19 @@ class Source(Protocol):
 
     def set_depth(self, depth: Depth) -> None:
         """For what runs, from the next cycle on."""
+
+    @property
+    def held(self) -> bool:
+        """Whether the chat waits between two rounds."""
+
+    def hold(self) -> None:
+        """Wait before the next round of the chat, of this reply or one to come; `stop` and `close` still work."""
+
+    def step_once(self) -> None:
+        """While held: one round, and hold again."""
+
+    def go_on(self) -> None:
+        """Hold no more."""
 
     def close(self) -> None:
         """Let the worker end within one cycle."""
@@ -115,6 +129,11 @@ class LiveSource:
         self._depth: Depth | None = None
         """What was pressed since the last job was given."""
         self._sink: Sink = lambda note: False
+        self._gate = Gate()
+
+    @property
+    def held(self) -> bool:
+        return self._gate.held
 
     @property
     def alive(self) -> bool:
@@ -141,6 +160,7 @@ class LiveSource:
         for request in self._requests:
             if engine is not None:
                 engine.cancel(request)
+        self._gate.look()
 
     def set_depth(self, depth: Depth) -> None:
         self._depth = depth
@@ -148,6 +168,15 @@ class LiveSource:
         for request in self._requests:
             if engine is not None:
                 engine.set_depth(depth, request)
+
+    def hold(self) -> None:
+        self._gate.hold()
+
+    def step_once(self) -> None:
+        self._gate.step_once()
+
+    def go_on(self) -> None:
+        self._gate.go_on()
 
     def close(self) -> None:
         self._closing.set()
@@ -183,10 +212,13 @@ class LiveSource:
         sink = self._sink
         while not self._closing.is_set():
             if engine.busy:
+                if sink is self._sink:
+                    self._gate.wait(lambda: self._closing.is_set() or self._stopped >= self._given)
                 if not self._step(engine, sink):
                     return
                 continue
             self._requests = ()
+            self._gate.rest()
             job = self._jobs.get()
             if job is None:
                 return
@@ -223,6 +255,8 @@ class LiveSource:
         for event in events:
             # A reading of memory is of no request: it belongs to the chat's panels.
             (self._sink if isinstance(event, MemoryRead) else sink)(event)
+        if any(isinstance(event, Cycle) for event in events):
+            self._gate.passed()
         return True
 
     def _recover(self, engine: EngineLike) -> bool:

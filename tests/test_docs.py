@@ -93,6 +93,7 @@ def test_the_keys_are_those_of_the_app() -> None:
     names = {"escape": "Esc", "space": "Space", "left_square_bracket": "[", "right_square_bracket": "]"}
     names |= {"question_mark": "?", "plus": "+", "equals_sign": "+", "minus": "-"}
     names |= {f"f{number}": f"F{number}" for number in range(1, 13)}
+    names |= {"full_stop": ".", "comma": "(comma)"}
     for command in COMMANDS:
         for key in filter(None, (command.plain + "," + command.typing).split(",")):
             shown = names.get(key) or "+".join(k.title() if len(k) > 1 or "+" in key else k for k in key.split("+"))

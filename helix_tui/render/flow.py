@@ -67,6 +67,11 @@ class Flow:
         """All that was added, made safe."""
         return "".join(text for text, _ in self._pieces)
 
+    @property
+    def pieces(self) -> list[Run]:
+        """As they were added, made safe; those without text were not."""
+        return self._pieces
+
     def extend(self, pieces: Iterable[Run]) -> int:
         """Add text; returns the number of the first line that may have changed."""
         added = [(self._joined(safe(text)), kind) for text, kind in pieces if text]

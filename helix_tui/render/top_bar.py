@@ -33,6 +33,8 @@ def top_bar(
         name = "PAUSED" if held else "REPLAY"
         pace = f" at {rate:g}×" if rate != 1 else ""
         left = Content.assemble(left, (f" {name} of {safe(replay)}{pace} ", "bold $replay-text on $replay"), " ")
+    elif held:
+        left = Content.assemble(left, (" HELD ", "bold $replay-text on $replay"), " ")
     if recording:
         left = Content.assemble(left, (" ● REC ", "bold $rejected on $rejected-wash"), " ")
     right = gauge(loaded.context, tokens, width) if loaded is not None else Content("")

@@ -13,11 +13,15 @@ from .actions.depth import DepthActions
 from .actions.racing import RaceActions
 from .actions.recording import RecordActions
 from .actions.replaying import ReplayActions
+from .actions.slow import SlowActions
 from .actions.talk import TalkActions
+from .actions.tokens import TokenActions
 from .actions.view import ViewActions
 
 
 class ChatScreen(
+    TokenActions,
+    SlowActions,
     TalkActions,
     DepthActions,
     ReplayActions,

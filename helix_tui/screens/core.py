@@ -21,6 +21,7 @@ from ..render.card import settings_card
 from ..settings import Settings
 from ..sources import ReplaySource, Source
 from ..store import Store
+from ..widgets.lens import Lens
 from ..widgets.loading import LoadingLine, Welcome
 from ..widgets.panels import BlocksPanel, MemoryPanel, Panel, SpeculationPanel, SpeedPanel, StripPanel, TopBar, View
 from ..widgets.prompt import PLACEHOLDER, Prompt
@@ -91,6 +92,7 @@ class ChatCore(SizedScreen):
             keymap=preferences.keys,
             blink=not self.calm,
         )
+        self.lens = Lens(self.view, "lens")
         self.dispatcher = Dispatcher(self)
         self._frame = 0
         self._drawn = -1
@@ -118,6 +120,7 @@ class ChatCore(SizedScreen):
                 yield SpeedPanel(self.view, "speed")
                 yield BlocksPanel(self.view, "blocks")
                 yield MemoryPanel(self.view, "memory")
+        yield self.lens
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:

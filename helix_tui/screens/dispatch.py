@@ -74,6 +74,8 @@ class Dispatcher:
             self._started(event)
         elif isinstance(event, Cycle):
             self._tokens += event.emitted
+            if self.screen.reply is not None:
+                self.screen.reply.journal.add(event)
         elif isinstance(event, Finished):
             self._finished(event)
         elif isinstance(event, Failed):
@@ -101,6 +103,7 @@ class Dispatcher:
                 self.screen.transcript.note(f"a question of {count(event.prompt_tokens, 'token')}")
             self.screen.open_reply()
         if self.screen.reply is not None:
+            self.screen.reply.journal.rule = event.rule
             self.screen.reply.wait(reading(event.prompt_tokens, event.cached_tokens))
 
     def _finished(self, event: Finished) -> None:

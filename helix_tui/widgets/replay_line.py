@@ -32,4 +32,4 @@ class ReplayLine(Widget):
         source = self.source
         timeline = source.timeline
         width = max(0, self.size.width)
-        return progress(source.position, timeline.end, timeline.marks, source.speed, width, held=source.paused)
+        return progress(source.position, timeline.end, timeline.marks, source.speed, width, held=source.held)

@@ -16,6 +16,9 @@ from textual.widget import Widget
 
 from ..render.flow import Flow, Line, Page, Run
 from ..render.origins import TEXT_STYLES
+from ..render.spots import Marks, marks
+
+CURSOR = RichStyle(reverse=True, bold=True)
 
 
 class TokenView(Widget):
@@ -36,6 +39,8 @@ class TokenView(Widget):
         self.page: Page = self.flow
         self._strips: list[Strip | None] = [None]
         self._styles: dict[str, RichStyle] = {}
+        self._pointed: tuple[int, int] | None = None
+        self._marks: Marks = {}
         self.set_reactive(TokenView.coloured, coloured)
 
     @property
@@ -58,10 +63,26 @@ class TokenView(Widget):
             return
         del self._strips[first:]
         self._strips += [None] * (after - first)
+        self._mark()
         if after != before:
             self.refresh(layout=True)
         elif self.size:
             self.refresh(Region(0, first, self.size.width, after - first))
+
+    def point(self, stretch: tuple[int, int] | None) -> None:
+        """Mark the text from one character to another, as a cursor."""
+        self._pointed = stretch
+        self._mark()
+
+    def _mark(self) -> None:
+        """Find the cursor on the lines, which may have been laid out anew."""
+        before, self._marks = self._marks, {}
+        if self._pointed is not None:
+            self._marks = marks(self.text, self.flow.lines, *self._pointed)
+        for line in before.keys() | self._marks.keys():
+            if line < len(self._strips):
+                self._strips[line] = None
+                self.refresh(Region(0, line, self.size.width, 1))
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
         return container.width
@@ -88,17 +109,23 @@ class TokenView(Widget):
     def _forget(self) -> None:
         self._strips = [None] * len(self.page.lines)
         self._styles.clear()
+        self._mark()
 
     def _draw(self, y: int, selection: Selection | None) -> Strip:
         line = self.page.lines[y]
         segments = [Segment(text, self._style(kind)) for text, kind in line.runs]
         if selection is not None and (span := selection.get_span(y)) is not None:
-            segments = self._selected(line, segments, *span)
-        strip = Strip(segments, line.cells).adjust_cell_length(self.size.width, self.rich_style)
+            segments = self._styled(line, segments, *span, self.screen.get_component_rich_style("screen--selection"))
+        cells = line.cells
+        if (mark := self._marks.get(y)) is not None:
+            if mark[1] > len(line.text):  # A line feed, or the end.
+                segments, cells = [*segments, Segment(" ", self.rich_style)], cells + 1
+            segments = self._styled(line, segments, *mark, CURSOR)
+        strip = Strip(segments, cells).adjust_cell_length(self.size.width, self.rich_style)
         return strip.apply_offsets(0, y)
 
-    def _selected(self, line: Line, segments: list[Segment], start: int, end: int) -> list[Segment]:
-        style = self.screen.get_component_rich_style("screen--selection")
+    def _styled(self, line: Line, segments: list[Segment], start: int, end: int, style: RichStyle) -> list[Segment]:
+        """The same line with another style on its characters from `start` to `end`."""
         end = len(line.text) if end == -1 else end
         marked, at = [], 0
         for text, own, _ in segments:

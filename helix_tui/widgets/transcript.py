@@ -185,6 +185,11 @@ class Transcript(VerticalScroll):
                 child.remove()
         self.follow()
 
+    def show_line(self, view: Widget, line: int) -> None:
+        """Scroll as little as it takes to see that line of a widget in a turn."""
+        top = view.region.y - self.region.y + round(self.scroll_y) + line
+        self.scroll_to_region(Region(0, top, 1, 1), animate=False, force=True)
+
     def follow(self) -> None:
         """Go to the end and stay there."""
         self.anchor()

@@ -12,6 +12,7 @@ from textual.widgets import Static
 from engine.events import Finished
 
 from ..conversation import Message
+from ..journal import Journal
 from ..render.card import Card
 from ..render.flow import Run
 from ..render.markdown import Markdown, readable
@@ -63,6 +64,7 @@ class ReplyView(Vertical):
         self.body = TokenView(coloured=coloured)
         self.foot = Static("", markup=False, classes="foot")
         self.body.display = False
+        self.journal = Journal()
         self._pieces: list[str] = []
         self._words = self._versions = ""
 
@@ -87,6 +89,11 @@ class ReplyView(Vertical):
         if self.text and not self.body.display:
             self.body.display = True
             self.foot.display = False
+
+    @property
+    def prefers_tokens(self) -> bool:
+        """What `as_tokens` was last set to."""
+        return self._as_tokens
 
     @property
     def as_tokens(self) -> bool:

@@ -17,7 +17,7 @@ from scripted import STORY, ScriptedEngine
 from textual.pilot import Pilot
 
 from engine import BadRecording, Recorder, Request, Speculation
-from engine.events import Loaded, Loading
+from engine.events import Cycle, Finished, Loaded, Loading
 from helix_tui.app import HelixApp
 from helix_tui.figures import Figures
 from helix_tui.messages import ReplayEnded, Rewound
@@ -182,28 +182,48 @@ def test_a_held_replay_waits_what_was_left_when_it_goes_on(halting: Path) -> Non
     played = Played(halting)
     played.to(30.0)
     before = len(played.notes)
-    played.source.toggle_pause()
+    played.source.hold()
     played.clock.now += 1000
     assert len(played.to(played.source.position)) == before
-    played.source.toggle_pause()
+    played.source.go_on()
     assert len(played.to(59.0)) == before
     assert len(played.to(61.0)) > before
 
 
 def test_nothing_comes_while_a_replay_is_held(recording: Path) -> None:
     played = Played(recording)
-    played.source.toggle_pause()
+    played.source.hold()
     played.clock.now += 1000
     assert [type(note) for note in played.to(played.source.position)] == [Loading]
 
 
 def test_a_held_replay_shows_where_it_was_moved_to(recording: Path) -> None:
     played = Played(recording)
-    played.source.toggle_pause()
+    played.source.hold()
     played.source.skip(1.3)
     assert played.source.position == pytest.approx(1.3)
     assert isinstance(played.to(1.3)[-1], Rewound)
-    assert played.source.paused
+    assert played.source.held
+
+
+def test_a_held_replay_goes_on_round_by_round(recording: Path) -> None:
+    def rounds() -> int:
+        return sum(isinstance(note, Cycle) for note in played.notes)
+
+    played = Played(recording)
+    played.source.step_once()
+    assert played.source.position == 0, "only what is held can be stepped"
+    played.source.hold()
+    for number in (1, 2, 3):
+        played.source.step_once()
+        played.to(played.source.position)
+        assert rounds() == number and isinstance(played.notes[-1], Cycle)
+    total = sum(isinstance(event, Cycle) for event in played.source.timeline.events)
+    for _ in range(total - 3):
+        played.source.step_once()
+    played.to(played.source.position)
+    assert rounds() == total
+    assert isinstance(played.notes[-1], (Finished, ReplayEnded)), "the last round brings the end of its reply"
 
 
 def test_speed_goes_in_steps_and_stays_in_range(recording: Path) -> None:

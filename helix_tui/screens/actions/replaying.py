@@ -11,7 +11,7 @@ from ...replay import ReplaySource
 from ...store import Store
 from ..core import ChatCore
 
-ACTIONS = ("pause", "restart", "speed", "skip", "skip_reply")
+ACTIONS = ("restart", "speed", "skip", "skip_reply")
 
 
 class ReplayActions(ChatCore):
@@ -23,11 +23,6 @@ class ReplayActions(ChatCore):
         if action == "leave":
             return self.replaying and len(self.app.screen_stack) > 1
         return super().check_action(action, parameters)
-
-    def action_pause(self) -> None:
-        if isinstance(self.source, ReplaySource):
-            self.view.held = self.source.toggle_pause()
-            self.mark()
 
     def action_restart(self) -> None:
         if isinstance(self.source, ReplaySource):
