@@ -54,7 +54,7 @@ def test_up_and_down_keep_to_the_column() -> None:
     made.extend([(word, "plain") for word in words])
     assert [line.text for line in made.lines] == ["aaa bbb cc ", "ddd eee f ", "ggg"]
     found = spots(made.text, made.lines, [len(word) for word in words])
-    assert [spot.line for spot in found] == [0, 0, 0, 0, 1, 1, 1]
+    assert [spot.line for spot in found] == [0, 0, 0, 1, 1, 1, 2]
     assert above(found, 1, 1) == 4
     assert above(found, 4, -1) == 1
     assert above(found, 2, -1) == 0
