@@ -10,6 +10,7 @@ from typing import Literal
 
 from engine.events import Emitted, FinishReason, Usage
 
+from .journal import Journal
 from .messages import Chat, Question
 
 TITLE = 60
@@ -37,6 +38,8 @@ class Message:
     model: str | None = None
     created: float = field(default_factory=time.time)
     id: str = field(default_factory=new_id)
+    journal: Journal = field(default_factory=Journal, repr=False, compare=False)
+    """A reply's rounds, for as long as this session lasts."""
 
     @property
     def counts(self) -> bool:

@@ -64,7 +64,7 @@ class ReplyView(Vertical):
         self.body = TokenView(coloured=coloured)
         self.foot = Static("", markup=False, classes="foot")
         self.body.display = False
-        self.journal = Journal()
+        self.journal = message.journal if message is not None else Journal()
         self._pieces: list[str] = []
         self._words = self._versions = ""
 

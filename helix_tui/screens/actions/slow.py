@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from ...conversation import Message
 from ...journal import Journal
 from ...render import slow
 from ...widgets.turns import ReplyView
@@ -52,9 +53,9 @@ class SlowActions(ChatCore):
         shown = rounds - 1 if self.source.held else rounds
         self._look(max(0, (shown if self._looking is None else self._looking) - 1))
 
-    def open_reply(self) -> None:
+    def open_reply(self, message: Message | None = None) -> None:
         self._looking = None
-        super().open_reply()
+        super().open_reply(message)
 
     def _rounds(self) -> int:
         journal = self._journal()
