@@ -81,6 +81,10 @@ COMMANDS = (
             footer=False, when="live"),
     Command("swarm.open", "swarm", "Swarm", "Ask many questions at once and watch the blocks fill", "s", "f6",
             footer=False, when="live"),
+    Command("card.write", "card(False)", "Card", "Write a card of the figures to share: SVG and Markdown, no text", "z",
+            "f9", footer=False, when="live"),
+    Command("card.write_text", "card(True)", "Card", "The same, with the question and its reply", "Z", "shift+f9",
+            footer=False, when="live"),
     Command("app.help", "help", "Help", "What the keys, colours and shapes mean", "question_mark", "f1", "?"),
     Command("app.quit", "app.quit", "Quit", "Quit Helix", "q", "ctrl+q"),
 )  # fmt: skip

@@ -16,7 +16,7 @@ from .origins import TEXT_STYLES
 from .text import fit, label, safe
 from .units import count, percent, rate
 
-LANE_WIDTH, LANE_HEIGHT = 38, 4
+LANE_WIDTH, LANE_HEIGHT = 32, 4
 """Narrower or lower than this a lane says little: rather fewer columns."""
 STATES = {
     "waiting": ("waits for a place", "$faint"),
@@ -110,14 +110,11 @@ def figures(swarm: Swarm, width: int, height: int) -> Content:
     shown = rate(speed) if speed is not None else "–"
     each = speed / len(swarm.members) if speed is not None else None
     aside = [
-        Content.assemble(("tokens/s together", "$muted")),
-        Content.assemble(
-            (f"{count(swarm.tokens, 'token')}", "$foreground"),
-            (f" · {rate(each)} a lane" if each is not None else "", "$muted"),
-        ),
-        Content.assemble((f"up to {swarm.most} in one forward" if swarm.most else "", "$muted")),
+        Content.assemble(("tokens/s", "$muted")),
+        Content.assemble((count(swarm.tokens, "token"), "$foreground")),
+        Content.assemble((f"{swarm.most} in one forward" if swarm.most else "", "$muted")),
     ]
-    more = []
+    more = [f"{rate(each)} a lane"] if each is not None else []
     if swarm.acceptance is not None:
         more.append(f"{percent(swarm.acceptance)} accepted")
     if swarm.preemptions:

@@ -13,6 +13,7 @@ from .actions.depth import DepthActions
 from .actions.racing import RaceActions
 from .actions.recording import RecordActions
 from .actions.replaying import ReplayActions
+from .actions.sharing import ShareActions
 from .actions.slow import SlowActions
 from .actions.talk import TalkActions
 from .actions.tokens import TokenActions
@@ -29,6 +30,7 @@ class ChatScreen(
     CopyActions,
     ContextWarning,
     RaceActions,
+    ShareActions,
     RecordActions,
 ):
     """Everything that the keys of `helix_tui.keys` can do."""

@@ -84,6 +84,7 @@ class Dispatcher:
     def _loaded(self) -> None:
         screen = self.screen
         screen.ready = True
+        screen.race = None
         screen.query(LoadingLine).remove()
         for welcome in screen.query(Welcome):
             welcome.phase = 0.0

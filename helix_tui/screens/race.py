@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,8 +22,10 @@ from ..race import Name, Race
 from ..render import race as render
 from ..render.card import card
 from ..render.text import safe
+from ..share import of_race
 from ..widgets.canvas import Canvas, Draw
 from ..widgets.token_view import TokenView
+from .actions.sharing import write_card
 
 if TYPE_CHECKING:
     from .core import ChatCore
@@ -73,6 +76,8 @@ class RaceScreen(Screen[None]):
         Binding("r,f5", "again", "Measure again", key_display="r", id="race.again"),
         Binding("space", "replay", "Replay", id="race.replay"),
         Binding("enter", "finish", "To the finish", id="race.finish"),
+        Binding("z,f9", "card(False)", "Card", key_display="z", id="race.card"),
+        Binding("Z,shift+f9", "card(True)", "Card with text", show=False, id="race.card_text"),
         Binding("q", "app.quit", "Quit", id="race.quit"),
     ]
 
@@ -114,7 +119,7 @@ class RaceScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "again":
             return self.race.step is None and (self.measured or self.trouble is not None)
-        if action == "replay":
+        if action in ("replay", "card"):
             return self.measured
         if action == "finish":
             return self.replaying
@@ -246,6 +251,11 @@ class RaceScreen(Screen[None]):
     def action_finish(self) -> None:
         self._since = self.chat.clock() - self.race.round.duration * render.pace(self.race.round.duration) - 1e-6
         self._move()
+
+    def action_card(self, with_text: bool) -> None:
+        loaded = self.chat.figures.loaded
+        if loaded is not None:
+            write_card(self, of_race(loaded, self.race, datetime.now(), with_text=with_text))
 
     def _stop(self) -> None:
         if self.race.step is not None:
