@@ -18,6 +18,8 @@ from .units import count, percent, rate
 
 LANE_WIDTH, LANE_HEIGHT = 32, 4
 """Narrower or lower than this a lane says little: rather fewer columns."""
+ROOMY = 48
+"""Cells of a lane below which its words are short."""
 STATES = {
     "waiting": ("waits for a place", "$faint"),
     "reading": ("reading the question", "$muted"),
@@ -64,7 +66,8 @@ def lanes(swarm: Swarm, texts: Sequence[Flow], width: int, height: int) -> Conte
 
 def lane(member: Member, text: Flow, width: int, height: int) -> list[Content]:
     """`a ▶ What is a black hole? ─── 41 tokens/s` and under it the end of its text, in exactly `height` lines."""
-    figure = f"{rate(member.rate)} tokens/s" if member.rate is not None else ""
+    unit = "tokens/s" if width >= ROOMY else "tok/s"
+    figure = f"{rate(member.rate)} {unit}" if member.rate is not None else ""
     letter, style = _letter(member)
     room = width - len(figure) - 6
     name = fit(safe(label(member.question)), room).rstrip() if room > 6 else ""
@@ -112,13 +115,13 @@ def figures(swarm: Swarm, width: int, height: int) -> Content:
     aside = [
         Content.assemble(("tokens/s", "$muted")),
         Content.assemble((count(swarm.tokens, "token"), "$foreground")),
-        Content.assemble((f"{swarm.most} in one forward" if swarm.most else "", "$muted")),
+        Content.assemble((f"{swarm.most} in one step" if swarm.most else "", "$muted")),
     ]
-    more = [f"{rate(each)} a lane"] if each is not None else []
+    more = [f"↺ {count(swarm.preemptions, 'preemption')}"] if swarm.preemptions else []
+    if each is not None:
+        more.append(f"{rate(each)} a lane")
     if swarm.acceptance is not None:
         more.append(f"{percent(swarm.acceptance)} accepted")
-    if swarm.preemptions:
-        more.append(f"↺ {count(swarm.preemptions, 'preemption')}")
     foot = Content.assemble((" · ".join(more), "$corrected" if swarm.preemptions else "$muted"))
     head = heading("Together", "", width)
     if height < ROWS + 2:

@@ -29,7 +29,7 @@ def test_eight_at_once_and_the_chat_as_it_was() -> None:
         assert [m.state for m in swarm.members] == ["done"] * 8 and swarm.most == 8
         assert {r.speculation.depth for r in told(engine, "submit")[1:]} == {4}
         text = screen_text(app)
-        assert "8 of 8 done" in text and "8 in one forward" in text and "Why is the sky blue?" in text
+        assert "8 of 8 done" in text and "8 in one step" in text and "Why is the sky blue?" in text
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.chat)
         assert len(app.chat.conversation) == 2

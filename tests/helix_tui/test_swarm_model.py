@@ -131,7 +131,7 @@ def test_figures_and_title() -> None:
         swarm.feed(of(request, cycle("abcd", kept=3, seconds=0.1), batch=2))
     swarm.feed(Preempted(11))
     drawn = figures(swarm, 44, 6).plain
-    assert "Together" in drawn and "8 tokens" in drawn and "2 in one forward" in drawn
-    assert "40.0 a lane · 75 % accepted · ↺ 1 preemption" in drawn
+    assert "Together" in drawn and "8 tokens" in drawn and "2 in one step" in drawn
+    assert "↺ 1 preemption · 40.0 a lane · 75 % accepted" in drawn
     swarm.feed(of(10, finished()))
     assert title(swarm, 60).plain.endswith("1 of 2 done") and title(swarm, 60).cell_length == 60
