@@ -1,30 +1,29 @@
 """How deep to draft: measured costs and measured acceptance in, the depth with most tokens a second out; 0 is a choice.
 
-With acceptance a_i at position i, a cycle at depth g gives 1 + a_1 + a_1 a_2 + ... tokens (Leviathan et al. 2023,
-section 3.1, without their assumption that all a_i are equal) and costs g drafted tokens and one forward of g + 1 rows.
+With acceptance r a cycle at depth g gives 1 + r + r^2 + ... + r^g tokens (Leviathan et al. 2023, section 3.1) and costs
+g drafted tokens and one forward of g + 1 rows. Texts are easy or hard for a draft as a whole, so r is one for a text;
+it follows what was kept and, as every judged token tells more than yes or no, how sure the draft was of it.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, repeat
 from operator import mul
 
+from .confidence import Confidence
 from .config import MAX_DEPTH
+from .costs import Costs
 
-ROWS = (1, 2, 4, 8, 16, 32, 64)
-"""Row counts whose forward is timed at load; between them costs are interpolated."""
-DECAY = 0.96
-"""Weight of the past in one text's acceptance: about its last 25 cycles count."""
-LONG_DECAY = 0.995
-"""The same over all texts, which is what a new one starts from."""
-SMOOTHING = 0.1
-"""Weight of a new cycle in the machine's current speed."""
-PRIOR_WEIGHT = 3.0
 FIRST_GUESS = 0.7
 """Acceptance before anything is known."""
+STEP = 0.2
+"""Weight of a judged token in its text's acceptance: about the last five count."""
+LONG_STEP = 0.01
+"""The same over all texts, which is what a new one starts from."""
+OPEN_MIND = 0.5
+"""Inside a draft the next token is thought at least this likely to be kept: a hard text has easy places."""
 PROBE_EVERY = 24
 PROBE_MOST = 192
 """Plain cycles between two tries of drafting again: doubled after each try that did not pay."""
@@ -32,110 +31,12 @@ MARGIN = 1.03
 """Drafting must promise this much over plain decoding: below it lies the noise of the measurement."""
 
 
-class Curve:
-    """Seconds of a forward by its rows, at the machine's current speed; more sequences cost a little more."""
-
-    def __init__(self, seconds: dict[int, float]) -> None:
-        self._rows = sorted(seconds)
-        self._seconds = [seconds[r] for r in self._rows]
-        self._speed = 1.0
-        self._extra = 0.0
-        """Of each sequence after the first, besides its rows."""
-
-    def __call__(self, rows: int, sequences: int = 1) -> float:
-        return self._of(rows) * self._speed + self._extra * (sequences - 1)
-
-    def follow(self, ratio: float) -> None:
-        """What ran took `ratio` times as long as expected."""
-        self._speed *= _step(ratio)
-
-    def learn(self, over: float, others: int) -> None:
-        """A forward of several sequences took `over` seconds more than its rows would."""
-        each = min(max(0.0, over / others), self(1))
-        self._extra += SMOOTHING * (each - self._extra)
-
-    def _of(self, rows: int) -> float:
-        at = bisect_left(self._rows, rows)
-        if at == 0:
-            return self._seconds[0]
-        if at == len(self._rows):
-            return self._seconds[-1] * rows / self._rows[-1]
-        low, high = self._rows[at - 1], self._rows[at]
-        share = (rows - low) / (high - low)
-        return self._seconds[at - 1] * (1 - share) + self._seconds[at] * share
-
-
-class Costs:
-    """Seconds of a target forward and of a draft step, kept at the machine's current speed."""
-
-    def __init__(self, verify: dict[int, float], draft: float | dict[int, float]) -> None:
-        """By rows; a draft step has one row for each sequence that drafts."""
-        self.verify = Curve(verify)
-        self.draft_step = Curve(draft if isinstance(draft, dict) else {1: draft})
-
-    @property
-    def draft(self) -> float:
-        """Of one drafted token of one sequence."""
-        return self.draft_step(1)
-
-    def observe(self, rows: int, verify_seconds: float, drafted: int, draft_seconds: float) -> None:
-        """A cycle of one sequence. The machine slows down when others use it, and text grows longer."""
-        ratio = verify_seconds / self.verify(rows)
-        self.verify.follow(ratio)
-        # A plain cycle says nothing of the draft, but a machine that became faster did so for both.
-        if drafted and self.draft:
-            ratio = draft_seconds / (drafted * self.draft)
-            self.draft_step.follow(ratio)
-        else:
-            self.draft_step.follow(ratio)
-
-    def observe_batch(
-        self, rows: int, sequences: int, verify_seconds: float, steps: Items[int], draft_seconds: float
-    ) -> None:
-        """A cycle of several; `steps` are the sequences that drafted in each step."""
-        self.verify.learn(verify_seconds - self.verify(rows), sequences - 1)
-        if others := sum(steps) - len(steps):
-            self.draft_step.learn(draft_seconds - sum(map(self.draft_step, steps)), others)
-
-
-def _step(ratio: float) -> float:
-    """A small move towards what was seen; one outlier moves little."""
-    return 1 + SMOOTHING * (min(max(ratio, 0.5), 2.0) - 1)
-
-
-class Acceptance:
-    """How often the token at each position is kept, given that all before it were; the last cycles count most."""
-
-    def __init__(self, decay: float, start: Acceptance | None = None) -> None:
-        """Until it has seen enough itself it believes `start`."""
-        self._decay = decay
-        self._start = start
-        self._tried = [0.0] * MAX_DEPTH
-        self._kept = [0.0] * MAX_DEPTH
-
-    def observe(self, depth: int, accepted: int) -> None:
-        for i in range(min(accepted + 1, depth)):
-            self._tried[i] = self._tried[i] * self._decay + 1
-            self._kept[i] = self._kept[i] * self._decay + (i < accepted)
-
-    def rates(self) -> list[float]:
-        """By position. With nothing to start from, an untried position is like the one before it."""
-        guesses = self._start.rates() if self._start else None
-        rates: list[float] = []
-        for i, (tried, kept) in enumerate(zip(self._tried, self._kept, strict=True)):
-            guess = guesses[i] if guesses else rates[-1] if rates else FIRST_GUESS
-            rates.append((kept + PRIOR_WEIGHT * guess) / (tried + PRIOR_WEIGHT))
-        return rates
-
-    def tokens(self) -> list[float]:
-        """Expected tokens a cycle at each depth 0 .. MAX_DEPTH."""
-        return list(accumulate(accumulate(self.rates(), mul), initial=1.0))
-
-
 @dataclass(frozen=True, slots=True)
 class Choice:
     depth: int
     reason: str
+    token_seconds: float = 0.0
+    """What a token takes at the best depth: what one more drafted token has to be worth."""
 
 
 @dataclass(slots=True)
@@ -144,8 +45,9 @@ class Pace:
 
     costs: Costs
     free: bool = False
-    """Drafting costs nothing (n-grams)."""
-    acceptance: Acceptance = field(default_factory=lambda: Acceptance(LONG_DECAY))
+    """Drafting costs nothing and is sure of everything (n-grams)."""
+    acceptance: float = FIRST_GUESS
+    confidence: Confidence = field(default_factory=Confidence)
 
 
 class DepthController:
@@ -153,7 +55,7 @@ class DepthController:
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
-        self._acceptance = Acceptance(DECAY, pace.acceptance)
+        self._acceptance = pace.acceptance
         self._plain = 0
         self._wait = PROBE_EVERY
 
@@ -166,24 +68,62 @@ class DepthController:
         """Whether its drafts cost nothing."""
         return self._pace.free
 
+    @property
+    def acceptance(self) -> float:
+        """How likely the next drafted token is to be kept, given that those before it are."""
+        return self._acceptance
+
     def tokens(self) -> list[float]:
         """Expected tokens a cycle at each depth 0 .. MAX_DEPTH."""
-        return self._acceptance.tokens()
+        return list(accumulate(accumulate(repeat(self._acceptance, MAX_DEPTH), mul), initial=1.0))
 
-    def settle(self, depth: int, gain: float) -> Choice:
+    def settle(self, depth: int, gain: float, token_seconds: float = 0.0) -> Choice:
         """Take the depth that was found best, or try again now and then where that was 0."""
         if depth:
             self._plain, self._wait = 0, PROBE_EVERY
-            return Choice(depth, f"{self.tokens()[depth]:.1f} tokens a cycle, {gain:.2f}x plain expected")
+            reason = f"{self.tokens()[depth]:.1f} tokens a cycle, {gain:.2f}x plain expected"
+            return Choice(depth, reason, token_seconds)
         self._plain += 1
         if self._plain > self._wait:
             self._plain, self._wait = 0, min(self._wait * 2, PROBE_MOST)
-            return Choice(1, "trying again whether drafting pays")
-        return Choice(0, f"drafting would give {gain:.2f}x of plain speed")
+            return Choice(1, "trying again whether drafting pays", token_seconds)
+        return Choice(0, f"drafting would give {gain:.2f}x of plain speed", token_seconds)
 
-    def observe(self, depth: int, accepted: int) -> None:
-        self._acceptance.observe(depth, accepted)
-        self._pace.acceptance.observe(depth, accepted)
+    def observe(self, chances: Items[float], accepted: int) -> None:
+        """What became of a cycle's drafts: their probabilities, and how many of them were kept."""
+        pace = self._pace
+        for place, chance in enumerate(chances[: accepted + 1]):
+            kept = place < accepted
+            evidence = float(kept) if pace.free else (pace.confidence.kept(chance) + kept) / 2
+            self._acceptance += STEP * (evidence - self._acceptance)
+            pace.acceptance += LONG_STEP * (evidence - pace.acceptance)
+            pace.confidence.observe(chance, kept)
+
+    def enough(self, choice: Choice) -> Enough:
+        """When to end a draft of that choice."""
+        return Enough(self._pace, max(self._acceptance, OPEN_MIND), choice.token_seconds)
+
+
+class Enough:
+    """Ends a draft where its next token would cost more time than it is likely to save.
+
+    Asked after each token, about tokens that stay in the draft: what was drawn is verified, so the law is untouched.
+    """
+
+    def __init__(self, pace: Pace, acceptance: float, token_seconds: float) -> None:
+        self._pace = pace
+        self._worth = acceptance * token_seconds
+        self._hope = 1.0
+        """That all tokens so far are kept."""
+        self._rows = 1
+
+    def __call__(self, chance: float) -> bool:
+        """`chance` is the draft's probability of the token that it just proposed."""
+        costs = self._pace.costs
+        self._hope *= self._pace.confidence.kept(chance)
+        self._rows += 1
+        price = costs.draft + max(0.0, costs.verify(self._rows + 1) - costs.verify(self._rows))
+        return self._hope * self._worth <= price
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +167,6 @@ def share_out(wishes: Items[Wish], costs: Costs, budget: int, taken: int = 0, ot
         for _, g, i in offers[:chosen]:
             depths[i] = g
     return [
-        wish.controller.settle(depth, gain) if wish.limit > 0 else Choice(0, "no room to draft")
+        wish.controller.settle(depth, gain, 1 / max(best, plain)) if wish.limit > 0 else Choice(0, "no room to draft")
         for wish, depth in zip(wishes, depths, strict=True)
     ]

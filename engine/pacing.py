@@ -6,8 +6,9 @@ from collections.abc import Sequence as Items
 from dataclasses import dataclass
 
 from .config import Depth as Asked
-from .depth import Costs, DepthController, Pace, Wish, share_out
-from .drafters.base import Drafter, Plan
+from .costs import Costs
+from .depth import Choice, DepthController, Pace, Wish, share_out
+from .drafters.base import Drafter, Enough, Plan
 from .events import DraftSource
 from .kv.blocks import BlockAllocator
 from .sequence import Sequence
@@ -20,9 +21,13 @@ class Depth:
     tokens: int
     source: DraftSource | None = None
     reason: str = ""
+    enough: Enough | None = None
+    """Ends the draft before that."""
 
 
 NO_DRAFT = Depth(0)
+STRETCH = 4
+"""Tokens beyond the chosen depth that a sure draft may go on for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +36,27 @@ class Lesson:
 
     sequence: Sequence
     source: DraftSource | None
-    drafted: int
+    chances: Items[float]
+    """The draft's probability of each token."""
     accepted: int
+
+    @property
+    def drafted(self) -> int:
+        return len(self.chances)
 
 
 class Pacer:
-    """Without `costs`, depth "auto" means as deep as possible."""
+    """Without `costs`, depth "auto" means as deep as possible. With `watch`, drafts on "auto" end early."""
 
-    def __init__(self, drafter: Drafter | None, allocator: BlockAllocator, costs: Costs | None) -> None:
+    def __init__(
+        self, drafter: Drafter | None, allocator: BlockAllocator, costs: Costs | None, *, watch: bool = False
+    ) -> None:
         self._drafter = drafter
         self._allocator = allocator
         self._costs = costs
-        self._paces: dict[DraftSource, Pace] = {}
-        if costs is not None:
-            self._paces = {"model": Pace(costs), "ngram": Pace(costs, free=True)}
+        self._watch = watch
+        self._paces: dict[tuple[DraftSource, bool], Pace] = {}
+        """By source and by whether it is greedy: a drawn token of the same probability fares otherwise."""
 
     def depths(self, sequences: Items[Sequence], budget: int) -> list[Depth]:
         """How deep each may go, of those that will emit in this cycle.
@@ -63,14 +75,14 @@ class Pacer:
         fixed = [d.tokens + 1 for i, d in enumerate(depths) if i not in auto]
         choices = share_out(wishes, self._costs, budget, sum(fixed), len(fixed))
         for i, choice in zip(auto, choices, strict=True):
-            depths[i] = Depth(choice.depth, depths[i].source, choice.reason)
+            depths[i] = self._aimed(sequences[i], depths[i], choice, alone=len(sequences) == 1)
         return depths
 
     def learn(self, lessons: Items[Lesson]) -> None:
         """What was accepted."""
         for lesson in lessons:
             if lesson.drafted and self._costs is not None:
-                self._controller(lesson.sequence, lesson.source).observe(lesson.drafted, lesson.accepted)
+                self._controller(lesson.sequence, lesson.source).observe(lesson.chances, lesson.accepted)
 
     def time(self, lessons: Items[Lesson], draft_seconds: float, verify_seconds: float) -> None:
         """What a cycle without prompt tokens cost."""
@@ -83,6 +95,14 @@ class Pacer:
         else:
             steps = [sum(drafted > step for drafted in by_model) for step in range(max(by_model, default=0))]
             self._costs.observe_batch(rows, len(lessons), verify_seconds, steps, draft_seconds)
+
+    def _aimed(self, sequence: Sequence, limit: Depth, choice: Choice, *, alone: bool) -> Depth:
+        """The choice; a draft that is watched may go on beyond it while it is sure of itself."""
+        if not (choice.depth and self._watch and limit.source == "model"):
+            return Depth(choice.depth, limit.source, choice.reason)
+        depth = min(limit.tokens, choice.depth + STRETCH) if alone else choice.depth
+        enough = self._controller(sequence, limit.source).enough(choice)
+        return Depth(depth, limit.source, choice.reason, enough)
 
     def _plan(self, sequence: Sequence, asked: Asked) -> Plan | None:
         """Who would draft how much for a sequence; None where nobody could draft anything."""
@@ -99,6 +119,10 @@ class Pacer:
 
     def _controller(self, sequence: Sequence, source: DraftSource | None) -> DepthController:
         assert source is not None
+        assert self._costs is not None
         if source not in sequence.controllers:
-            sequence.controllers[source] = DepthController(self._paces[source])
+            kind = (source, sequence.request.sampling.greedy)
+            if kind not in self._paces:
+                self._paces[kind] = Pace(self._costs, free=source == "ngram")
+            sequence.controllers[source] = DepthController(self._paces[kind])
         return sequence.controllers[source]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from .depth import Costs
+from .costs import Costs
 from .drafters.base import Drafter, Proposal
 from .errors import OutOfMemory
 from .events import Drafted, Emitted, Origin
@@ -78,7 +78,8 @@ class Speculator:
         """
         self.target = target
         self.drafter = drafter
-        self.pacer = Pacer(drafter, target.allocator, costs)
+        # Where reading one probability back stalls the device, a draft is not ended early.
+        self.pacer = Pacer(drafter, target.allocator, costs, watch=target.device.type == "cpu")
         self._tokenizer = tokenizer
         self._wait = wait
 
@@ -101,7 +102,7 @@ class Speculator:
                 scores.append(score(share.sequence, rows, proposals.get(share.sequence.id)))
         emitting = [share for share in shares if share.emits]
         rounds = [self._accept(*each) for each in zip(emitting, to_host(scores), strict=True)]
-        lessons = [Lesson(r.sequence, r.depth.source, len(r.drafted), r.accepted) for r in rounds]
+        lessons = [Lesson(r.sequence, r.depth.source, [d.q for d in r.drafted], r.accepted) for r in rounds]
         self.pacer.learn(lessons)
         if sum(share.rows for share in shares) == len(lessons):
             self.pacer.time(lessons, drafted_at - start, verified_at - drafted_at)
@@ -115,11 +116,12 @@ class Speculator:
             self.drafter.release(sequence)
 
     def _propose(self, shares: Items[Share]) -> dict[int, Proposal]:
-        drafting = [(share.sequence, share.depth.tokens) for share in shares if share.depth.tokens]
+        drafting = [(share.sequence, share.depth) for share in shares if share.depth.tokens]
         if not drafting or self.drafter is None:
             return {}
         try:
-            proposals = self.drafter.propose([s for s, _ in drafting], [d for _, d in drafting])
+            depths = [depth.tokens for _, depth in drafting]
+            proposals = self.drafter.propose([s for s, _ in drafting], depths, [depth.enough for _, depth in drafting])
         except OutOfMemory:
             return {}  # A draft without room is no reason to fail: this cycle is a plain one.
         self._wait()
@@ -162,7 +164,8 @@ class Speculator:
             Drafted(token, self._piece(token), told.q[i], told.p[i], i < accepted)
             for i, token in enumerate(told.drafts)
         )
-        return Round(sequence, share.depth, shown, accepted, tuple(emitted), given_back, share.rows - 1)
+        aimed = replace(share.depth, tokens=depth) if share.depth.enough else share.depth
+        return Round(sequence, aimed, shown, accepted, tuple(emitted), given_back, share.rows - 1)
 
     def _piece(self, token: int) -> str:
         return self._tokenizer.piece(token) if self._tokenizer else ""

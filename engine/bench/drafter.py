@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import torch
 
-from ..drafters.base import Drafter, Plan, Proposal
+from ..drafters.base import Drafter, Enough, Plan, Proposal
 from ..events import DrafterKind
 from ..sequence import Sequence
 
@@ -38,8 +38,8 @@ class SetAcceptance:
     def advance(self, sequences: Items[Sequence]) -> None:
         self._inner.advance(sequences)
 
-    def propose(self, sequences: Items[Sequence], depths: Items[int]) -> list[Proposal]:
-        drafted = self._inner.propose(sequences, depths)
+    def propose(self, sequences: Items[Sequence], depths: Items[int], enough: Items[Enough | None]) -> list[Proposal]:
+        drafted = self._inner.propose(sequences, depths, enough)
         return [self._set(sequence, proposal) for sequence, proposal in zip(sequences, drafted, strict=True)]
 
     def observe(self, sequence: Sequence) -> None:

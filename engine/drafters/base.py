@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,6 +11,9 @@ from torch import Tensor
 
 from ..events import DrafterKind, DraftSource
 from ..sequence import Sequence
+
+Enough = Callable[[float], bool]
+"""Told the probability of each token of a draft as it is drawn; True ends the draft behind that token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,8 @@ class Drafter(Protocol):
         """Read what the target has read of prompts that go on. Raises OutOfMemory."""
         ...
 
-    def propose(self, sequences: Items[Sequence], depths: Items[int]) -> list[Proposal]:
-        """Draft up to `depths[i]` >= 1 tokens for each sequence. Raises OutOfMemory."""
+    def propose(self, sequences: Items[Sequence], depths: Items[int], enough: Items[Enough | None]) -> list[Proposal]:
+        """Draft up to `depths[i]` >= 1 tokens for each, fewer where `enough[i]` says so. Raises OutOfMemory."""
         ...
 
     def observe(self, sequence: Sequence) -> None:

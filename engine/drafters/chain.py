@@ -9,7 +9,7 @@ import torch
 from ..config import MAX_DEPTH
 from ..events import DrafterKind
 from ..sequence import Sequence
-from .base import Drafter, Plan, Proposal
+from .base import Drafter, Enough, Plan, Proposal
 from .ngram import SHORTEST, NgramIndex
 
 CHAIN_SHORTEST = 3
@@ -35,18 +35,18 @@ class NgramDrafter:
         if self._model:
             self._model.advance(sequences)
 
-    def propose(self, sequences: Items[Sequence], depths: Items[int]) -> list[Proposal]:
+    def propose(self, sequences: Items[Sequence], depths: Items[int], enough: Items[Enough | None]) -> list[Proposal]:
         proposals: dict[int, Proposal] = {}
-        rest: list[tuple[Sequence, int]] = []
-        for sequence, depth in zip(sequences, depths, strict=True):
+        rest: list[tuple[Sequence, int, Enough | None]] = []
+        for sequence, depth, ends in zip(sequences, depths, enough, strict=True):
             if self._matches(sequence):
                 tokens = torch.tensor(self._index(sequence).propose(depth, self._shortest), device=self._device)
                 proposals[sequence.id] = Proposal(tokens, None, torch.ones(depth, device=self._device), "ngram")
             else:
-                rest.append((sequence, depth))
+                rest.append((sequence, depth, ends))
         if rest and self._model:
-            drafted = self._model.propose([s for s, _ in rest], [d for _, d in rest])
-            proposals.update((s.id, p) for (s, _), p in zip(rest, drafted, strict=True))
+            drafted = self._model.propose([s for s, _, _ in rest], [d for _, d, _ in rest], [e for _, _, e in rest])
+            proposals.update((s.id, p) for (s, _, _), p in zip(rest, drafted, strict=True))
         return [proposals[s.id] for s in sequences]
 
     def observe(self, sequence: Sequence) -> None:

@@ -13,7 +13,7 @@ from ..kv.blocks import BlockTable
 from ..models.paged import PagedModel, Span
 from ..sampling import distribution, draw, penalise, seen_rows
 from ..sequence import Sequence
-from .base import Plan, Proposal
+from .base import Enough, Plan, Proposal
 
 
 class ModelDrafter:
@@ -41,8 +41,8 @@ class ModelDrafter:
         """Read what the target has read of prompts that go on, in one forward."""
         self._read({s.id: s.table.length for s in sequences}, sequences)
 
-    def propose(self, sequences: Items[Sequence], depths: Items[int]) -> list[Proposal]:
-        """Draft `depths[i]` >= 1 tokens for each sequence, one forward a token for all of them together."""
+    def propose(self, sequences: Items[Sequence], depths: Items[int], enough: Items[Enough | None]) -> list[Proposal]:
+        """Draft up to `depths[i]` >= 1 tokens for each sequence, one forward a token for all of them together."""
         for sequence in sequences:
             # Of a cycle that failed after drafting, the drafts are still here.
             self._table(sequence).rollback(len(sequence.tokens) - 1)
@@ -52,8 +52,11 @@ class ModelDrafter:
         drafts: list[list[Tensor]] = [[] for _ in sequences]
         laws: list[list[Tensor]] = [[] for _ in sequences]
         chances: list[list[Tensor]] = [[] for _ in sequences]
+        going = list(range(len(sequences)))
         for step in range(max(depths)):
-            active = [i for i, depth in enumerate(depths) if step < depth]
+            active = [i for i in going if step < depths[i]]
+            if not active:
+                break
             spans = []
             for i in active:
                 table = self._table(sequences[i])
@@ -66,6 +69,9 @@ class ModelDrafter:
                 chances[i].append(chance)
                 if law is not None:
                     laws[i].append(law)
+                ends = enough[i]
+                if ends is not None and ends(float(chance)):
+                    going.remove(i)
         return [
             Proposal(torch.cat(drafts[i]), torch.cat(laws[i]) if laws[i] else None, torch.cat(chances[i]), "model")
             for i in range(len(sequences))

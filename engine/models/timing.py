@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from ..depth import ROWS, Costs
+from ..costs import ROWS, Costs
 from .paged import PagedModel, Span
 
 PAST = 32

@@ -7,8 +7,10 @@ from itertools import pairwise
 
 import pytest
 
+from engine.confidence import Confidence
 from engine.config import MAX_DEPTH
-from engine.depth import DECAY, PROBE_EVERY, Acceptance, Costs, DepthController, Pace
+from engine.costs import Costs
+from engine.depth import PROBE_EVERY, Choice, DepthController, Enough, Pace
 
 
 def flat(draft: float) -> Costs:
@@ -22,7 +24,7 @@ def settled(rate: float, pace: Pace) -> DepthController:
     rng = random.Random(1)
     for _ in range(400):
         accepted = next((i for i in range(MAX_DEPTH) if rng.random() >= rate), MAX_DEPTH)
-        controller.observe(MAX_DEPTH, accepted)
+        controller.observe([rate] * MAX_DEPTH, accepted)
     return controller
 
 
@@ -82,7 +84,7 @@ def test_it_comes_back_when_the_text_becomes_easy() -> None:
         if depth > 1:
             break
         if depth:
-            controller.observe(depth, depth)
+            controller.observe([0.9] * depth, depth)
     else:
         pytest.fail("it never drafted again")
 
@@ -121,15 +123,66 @@ def test_one_outlier_moves_costs_little() -> None:
     assert costs.verify(1) <= 1.1
 
 
-def test_acceptance_counts_only_positions_that_were_reached() -> None:
-    acceptance = Acceptance(DECAY)
-    for _ in range(300):
-        acceptance.observe(4, 1)
-    rates = acceptance.rates()
-    assert rates[0] > 0.95
-    assert rates[1] < 0.15
-    assert rates[2] == pytest.approx(rates[1]), "never tried: like the one before"
-    tokens = acceptance.tokens()
-    assert tokens[0] == 1.0
-    assert tokens[1] == pytest.approx(1 + rates[0])
-    assert tokens[2] == pytest.approx(1 + rates[0] + rates[0] * rates[1])
+def test_only_judged_tokens_count() -> None:
+    """What stands behind a rejected token was judged by nobody."""
+    one, other = DepthController(Pace(flat(0.1))), DepthController(Pace(flat(0.1)))
+    one.observe([0.9, 0.4], 1)
+    other.observe([0.9, 0.4, 0.9, 0.9], 1)
+    assert one.acceptance == other.acceptance
+    assert other.tokens()[:3] == pytest.approx([1.0, 1 + other.acceptance, 1 + other.acceptance + other.acceptance**2])
+
+
+def test_how_sure_the_draft_was_counts_too() -> None:
+    """Of two texts with the same luck, the one whose draft is sure is thought the easier."""
+    sure, unsure = DepthController(Pace(flat(0.1))), DepthController(Pace(flat(0.1)))
+    for _ in range(3):
+        sure.observe([0.95, 0.95], 1)
+        unsure.observe([0.15, 0.15], 1)
+    assert sure.acceptance > unsure.acceptance + 0.1
+
+
+def test_n_grams_are_not_believed_to_be_sure() -> None:
+    pace = Pace(flat(0.0), free=True)
+    assert settled(0.2, pace).acceptance < 0.5
+
+
+def test_confidence_takes_a_draft_at_its_word_until_it_learns_better() -> None:
+    confidence = Confidence()
+    assert [round(confidence.kept(chance), 2) for chance in (0.0, 0.31, 0.99, 1.0)] == [0.05, 0.35, 0.95, 0.95]
+    for i in range(300):
+        confidence.observe(0.97, i % 2 == 0)
+    assert confidence.kept(0.95) == pytest.approx(0.5, abs=0.05), "a boaster"
+    assert confidence.kept(0.35) == pytest.approx(0.35), "other probabilities are as before"
+
+
+def drafted(enough: Enough, chance: float) -> int:
+    """Tokens of a draft that is equally sure of each."""
+    return next(i for i in range(1, 200) if enough(chance))
+
+
+def test_a_draft_ends_where_the_next_token_is_not_worth_its_time() -> None:
+    """By the rule itself: hope x acceptance x seconds a token against the price of one draft more."""
+    pace = Pace(flat(0.3))
+    controller = settled(0.8, pace)
+    token = 0.6
+    sure = drafted(controller.enough(Choice(4, "", token)), 0.99)
+    unsure = drafted(controller.enough(Choice(4, "", token)), 0.15)
+    assert unsure == 1
+    hope = pace.confidence.kept(0.99)
+    assert hope ** (sure - 1) * controller.acceptance * token > 0.3 >= hope**sure * controller.acceptance * token
+
+
+def test_rows_that_cost_end_a_draft_sooner_and_cheap_drafts_later() -> None:
+    def length(costs: Costs) -> int:
+        return drafted(DepthController(Pace(costs)).enough(Choice(4, "", 0.5)), 0.9)
+
+    dear = Costs({1: 1.0, 16: 4.0}, 0.1)
+    assert length(dear) < length(flat(0.1)) < length(flat(0.02))
+
+
+def test_a_hard_text_still_drafts_on_where_it_is_easy() -> None:
+    """A probe in a text that was hard goes deeper than one token when its first is sure."""
+    controller = settled(0.0, Pace(flat(0.1)))
+    assert controller.acceptance < 0.2
+    assert not controller.enough(Choice(1, "", 1.0))(0.95)
+    assert controller.enough(Choice(1, "", 1.0))(0.05)

@@ -10,7 +10,7 @@ import tiny
 import torch
 
 from engine import Engine, Request, Sampling, Speculation
-from engine.drafters.base import Plan, Proposal
+from engine.drafters.base import Enough, Plan, Proposal
 from engine.events import Cycle, DrafterKind, Event, Runs, Started
 from engine.kv.blocks import BLOCK_SIZE
 from engine.sequence import Sequence
@@ -34,7 +34,7 @@ class Scripted:
 
     def release(self, sequence: Sequence) -> None: ...
 
-    def propose(self, sequences: Items[Sequence], depths: Items[int]) -> list[Proposal]:
+    def propose(self, sequences: Items[Sequence], depths: Items[int], enough: Items[Enough | None]) -> list[Proposal]:
         return [self._propose(len(s.tokens), d) for s, d in zip(sequences, depths, strict=True)]
 
     def _propose(self, at: int, depth: int) -> Proposal:

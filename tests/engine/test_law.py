@@ -5,17 +5,23 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny
 import torch
 from torch import Tensor
 
-import engine.speculative
+import engine.scoring
 import engine.verify
 from engine import Engine, Request, Sampling, Speculation
+from engine.drafters.base import Proposal
+from engine.drafters.model import ModelDrafter
+from engine.pacing import Depth, Pacer
 from engine.sampling import distribution
+from engine.sequence import Sequence
 from engine.verify import Verdict
 
 VOCAB = 12
@@ -116,6 +122,31 @@ def test_the_loop_has_the_targets_law(pair: Engine, folders: tuple[Path, Path], 
     assert p_value(counts, true_law(folders[0], SAMPLING, PROMPT)) > 0.01
 
 
+def test_drafts_that_end_early_leave_the_law_alone(
+    pair: Engine, folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A draft may end by how sure it was of the tokens that stay in it."""
+    lengths: Counter[int] = Counter()
+    honest = Pacer.depths
+
+    def depths(self: Pacer, sequences: list[Sequence], budget: int) -> list[Depth]:
+        return [replace(depth, enough=lambda chance: chance < 0.45) for depth in honest(self, sequences, budget)]
+
+    propose = ModelDrafter.propose
+
+    def counted(self: ModelDrafter, *args: Any) -> list[Proposal]:
+        proposals = propose(self, *args)
+        lengths.update(len(proposal.tokens) for proposal in proposals)
+        return proposals
+
+    monkeypatch.setattr(Pacer, "depths", depths)
+    monkeypatch.setattr(ModelDrafter, "propose", counted)
+    counts, rate = sample(pair, "block")
+    assert 0.2 < rate < 0.9
+    assert all(lengths[length] > SAMPLES / 20 for length in (1, 2, 3)), "drafts must have every length"
+    assert p_value(counts, true_law(folders[0], SAMPLING, PROMPT)) > 0.01
+
+
 @pytest.mark.slow
 def test_all_settings_together(pair: Engine, folders: tuple[Path, Path]) -> None:
     """With a penalty p and q depend on the drafts before them; top-k and min-p leave them different supports."""
@@ -157,7 +188,7 @@ def test_control_q_of_another_temperature(
         wrong = q**0.8
         return honest(p, wrong / wrong.sum(-1, keepdim=True), drafts, uniforms, verifier)
 
-    monkeypatch.setattr(engine.speculative, "verify", warped)
+    monkeypatch.setattr(engine.scoring, "verify", warped)
     counts, _ = sample(pair, "block")
     assert p_value(counts, true_law(folders[0], SAMPLING, PROMPT)) < 1e-6
 

@@ -17,7 +17,7 @@ def test_a_block_that_ends_in_a_rejected_draft_is_not_published(models: tiny.Mod
         sequence = sequence_of(Request(prompt_ids=tiny.prompt(BLOCK_SIZE - 2, 9)), engine._pair, engine._limits)
         sequence.id = 1
         # Two tokens drafted after 14: the first is read too, so the draft's table has 15; a third makes it 16.
-        (proposal,) = drafter.propose([sequence], [3])
+        (proposal,) = drafter.propose([sequence], [3], [None])
         kept, rejected = proposal.tokens.tolist()[:1], proposal.tokens.tolist()[1]
         sequence.tokens += [*kept, (rejected + 1) % tiny.VOCAB]
         assert len(sequence.tokens) == BLOCK_SIZE

@@ -10,7 +10,8 @@ import tiny
 import torch
 
 from engine import Engine, Request, Sampling, Speculation
-from engine.depth import Costs, DepthController, Pace, Wish, share_out
+from engine.costs import Costs
+from engine.depth import DepthController, Pace, Wish, share_out
 from engine.events import Cycle, Event, Finished, Started
 from engine.models.paged import PagedModel
 
@@ -199,7 +200,7 @@ def settled(rate: float, costs: Costs) -> DepthController:
     controller = DepthController(Pace(costs))
     rng = random.Random(1)
     for _ in range(300):
-        controller.observe(16, next((i for i in range(16) if rng.random() >= rate), 16))
+        controller.observe([rate] * 16, next((i for i in range(16) if rng.random() >= rate), 16))
     return controller
 
 
