@@ -83,13 +83,15 @@ def test_held_out_examples_are_in_no_phrasing_among_the_others(tmp_path: Path) -
 
     from corpus import HELD_EVERY, chats, held_chats
 
-    items = [{"q": [f"question {i}?", f"other {i}"], "a": f"answer {i}"} for i in range(2 * HELD_EVERY)]
+    items = [{"q": [f"question {i}?", f"other {i}"], "a": f"answer {i}"} for i in range(10 * HELD_EVERY)]
     folder = write(tmp_path / "examples", *items)
     pack(tmp_path / "chat.jsonl.xz", [])
     trained = {said[1]["content"] for _, said in chats(tmp_path, folder, random.Random(0))}
     held = {said[1]["content"] for said in held_chats(folder)}
-    assert len(held) == 2 and not held & trained
+    assert 5 <= len(held) <= 15 and not held & trained
     assert len(held | trained) == len(items)
+    grown = write(tmp_path / "more", {"q": ["a new one"], "a": "first"}, *items)
+    assert held <= {said[1]["content"] for said in held_chats(grown)}, "what was held out stays so"
 
 
 def test_parcels_come_back_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -198,9 +200,10 @@ def test_a_toy_pair_goes_through_every_stage(tmp_path: Path, corpus: Path, threa
     assert main(["--work", str(here), "join", str(given)]) == 0
 
     found = json.loads((here / "out/evaluation/evaluation.json").read_text())
-    assert found["replies"]["temperature 0"]["prompts"] == 3
+    prompts = found["replies"]["temperature 0"]["prompts"]
+    assert 1 <= prompts <= 4
     assert {f"{who} {role} own" for who in ("this", "beside") for role in ("target", "draft")} <= set(found["loss"])
-    assert "on topic: [ ]" in (here / "out/evaluation/samples.md").read_text()
+    assert (here / "out/evaluation/samples.md").read_text().count("on topic: [ ]") == 2 * prompts
     config = json.loads((here / "out/target/config.json").read_text())
     assert config["quantization_config"]["quant_method"] == "compressed-tensors"
     with Engine.load(here / "out/target", here / "out/draft", device="cpu") as engine:

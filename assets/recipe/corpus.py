@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import lzma
 import random
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +32,7 @@ SYSTEMS = [
     "You are a helpful, honest and friendly assistant.",
 ]
 HELD_EVERY = 40
-"""One of so many of the project's own examples is never trained on."""
+"""About one of so many of the project's own examples is never trained on."""
 FOLLOWED = 0.6
 """Share of the phrasings of an example that keep its follow-ups."""
 Messages = list[dict[str, str]]
@@ -66,17 +67,17 @@ def examples(folder: Path = EXAMPLES) -> Iterator[dict[str, Any]]:
         yield from lines(path)
 
 
-def is_held(number: int) -> bool:
-    """Whether the own example of this number is held out."""
-    return number % HELD_EVERY == HELD_EVERY - 1
+def is_held(item: Mapping[str, Any]) -> bool:
+    """Whether an own example is held out: its first question says so, whatever is added around it."""
+    return zlib.crc32(item["q"][0].encode()) % HELD_EVERY == 0
 
 
 def chats(corpus: Path, folder: Path, rng: random.Random) -> Iterator[tuple[str, Messages]]:
     """Group and messages of every chat; each own example once for every way to ask it, the held-out ones left out."""
     for item in lines(corpus / "chat.jsonl.xz"):
         yield GROUPS[item["source"].split("/")[0]], item["messages"]
-    for number, item in enumerate(examples(folder)):
-        if is_held(number):
+    for item in examples(folder):
+        if is_held(item):
             continue
         plain = [q.lower().rstrip("?.!") for q in item["q"][:2] if "\n" not in q and len(q) < 80]
         for question in dict.fromkeys([*item["q"], *plain]):
@@ -86,8 +87,8 @@ def chats(corpus: Path, folder: Path, rng: random.Random) -> Iterator[tuple[str,
 
 def held_chats(folder: Path) -> Iterator[Messages]:
     """The own examples that are held out, asked in their first way."""
-    for number, item in enumerate(examples(folder)):
-        if is_held(number):
+    for item in examples(folder):
+        if is_held(item):
             yield messages([(item["q"][0], item["a"])])
 
 
