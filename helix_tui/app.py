@@ -31,7 +31,7 @@ PATIENCE = 10.0
 class HelixApp(App[None]):
     """Chat with the model behind `source`, and watch it speculate."""
 
-    CSS_PATH = ["screens/chat.tcss", "screens/help.tcss", "screens/race.tcss", "screens/swarm.tcss"]  # noqa: RUF012
+    CSS_PATH = ["screens/chat.tcss", "screens/help.tcss", "screens/map.tcss", "screens/race.tcss", "screens/swarm.tcss"]  # noqa: RUF012
     TITLE = "helix"
     COMMANDS: ClassVar[set[Any]] = {HelixCommands}
     ENABLE_COMMAND_PALETTE = True

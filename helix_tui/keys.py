@@ -35,6 +35,7 @@ COMMANDS = (
     Command("slow.step", "step", "Round", "Slow motion: one round, then hold", "full_stop", "f11", ".", footer=False),
     Command("slow.back", "look_back", "Back", "Slow motion: look back at the round before", "comma", "f12", ",",
             footer=False),
+    Command("kv.map", "map", "Map", "The KV map: every block of the pool, with a cursor", "m", footer=False),
     Command("token.inspect", "inspect", "Token", "Put a cursor on the tokens of the chosen reply: where each came from",
             "t", footer=False),
     Command("replay.back", "skip_reply(-1)", "Reply", "In a replay: go back to the start of a reply", typing="left",

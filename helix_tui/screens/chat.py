@@ -10,6 +10,7 @@ from ..keys import bindings
 from .actions.context import ContextWarning
 from .actions.copying import CopyActions
 from .actions.depth import DepthActions
+from .actions.mapping import MapActions
 from .actions.racing import RaceActions
 from .actions.recording import RecordActions
 from .actions.replaying import ReplayActions
@@ -29,6 +30,7 @@ class ChatScreen(
     ViewActions,
     CopyActions,
     ContextWarning,
+    MapActions,
     RaceActions,
     ShareActions,
     RecordActions,

@@ -20,6 +20,7 @@ from ..render import blocks, swarm
 from ..render.flow import Flow
 from ..swarm import FEWEST, MOST, Swarm
 from ..widgets.canvas import Canvas
+from .map import MapScreen
 
 if TYPE_CHECKING:
     from .core import ChatCore
@@ -39,6 +40,7 @@ class SwarmScreen(Screen[None]):
         Binding("r,f6,enter", "again", "Again", key_display="r", id="swarm.again"),
         Binding("plus,equals_sign,right_square_bracket", "more(1)", "More", key_display="+", id="swarm.more"),
         Binding("minus,left_square_bracket", "more(-1)", "Fewer", key_display="-", id="swarm.fewer"),
+        Binding("m", "map", "Map", id="swarm.map"),
         Binding("q", "app.quit", "Quit", id="swarm.quit"),
     ]
 
@@ -50,6 +52,9 @@ class SwarmScreen(Screen[None]):
         self._texts: list[Flow] = []
         self._shown: list[int] = []
         self._buffer = Buffer()
+
+    def action_map(self) -> None:
+        self.app.push_screen(MapScreen(self.chat, lambda: self.swarm.pool))
 
     def compose(self) -> ComposeResult:
         yield Canvas(lambda width, height: swarm.title(self.swarm, width), id="swarm-head")
