@@ -33,8 +33,11 @@ from .request import Completion, Request
 if TYPE_CHECKING:
     from .devices import Device, list_devices, pick_device
     from .engine import Engine
+    from .models.estimate import Estimate, estimate
+    from .models.facts import ModelFacts, cached_folder, read_facts
     from .models.load import choose_dtype
     from .models.quantize import int8_support
+    from .models.source import fetch
 
 __all__ = [
     "MAX_DEPTH",
@@ -45,10 +48,12 @@ __all__ = [
     "DeviceUnavailable",
     "Engine",
     "EngineConfig",
+    "Estimate",
     "Event",
     "HelixError",
     "IncompatibleDraft",
     "InvalidRequest",
+    "ModelFacts",
     "ModelNotFound",
     "OutOfMemory",
     "Recorder",
@@ -56,11 +61,15 @@ __all__ = [
     "Sampling",
     "Speculation",
     "UnsupportedModel",
+    "cached_folder",
     "choose_dtype",
+    "estimate",
     "events",
+    "fetch",
     "int8_support",
     "list_devices",
     "pick_device",
+    "read_facts",
     "read_recording",
 ]
 
@@ -71,6 +80,12 @@ _LAZY = {
     "pick_device": ".devices",
     "choose_dtype": ".models.load",
     "int8_support": ".models.quantize",
+    "Estimate": ".models.estimate",
+    "estimate": ".models.estimate",
+    "ModelFacts": ".models.facts",
+    "cached_folder": ".models.facts",
+    "read_facts": ".models.facts",
+    "fetch": ".models.source",
 }
 _PATIENCE = {"GOMP_SPINCOUNT": "2000", "KMP_BLOCKTIME": "1"}
 """How long a compute thread spins before it sleeps. The defaults suit a machine of one's own: beside another busy

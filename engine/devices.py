@@ -5,6 +5,7 @@ torch is imported when a function needs it, never by importing this module.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import re
 import sys
@@ -132,6 +133,19 @@ def synchronize(device: Device) -> None:
         torch.xpu.synchronize(device.index)
     elif device.kind == "mps":
         torch.mps.synchronize()
+
+
+def give_back(device: Device) -> None:
+    """Hand the memory of what nobody holds any more from torch's own store back to the device."""
+    import torch
+
+    gc.collect()
+    if device.kind == "cuda":
+        torch.cuda.empty_cache()
+    elif device.kind == "xpu":
+        torch.xpu.empty_cache()
+    elif device.kind == "mps":
+        torch.mps.empty_cache()
 
 
 def _memory(kind: Kind, index: int, name: str) -> Reading:

@@ -15,7 +15,7 @@ from typing import Any
 
 from . import reporting
 from .config import Depth, EngineConfig, check_depth
-from .devices import synchronize
+from .devices import give_back, synchronize
 from .drafters.base import Drafter
 from .driver import Driver
 from .errors import HelixError, InvalidRequest
@@ -189,7 +189,9 @@ class Engine:
                 return
             self._closed = True
             self._loop.close()
+            device = self._pair.device
             del self._pair, self._speculator
+        give_back(device)
 
     def __enter__(self) -> Engine:
         return self

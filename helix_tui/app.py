@@ -31,7 +31,14 @@ PATIENCE = 10.0
 class HelixApp(App[None]):
     """Chat with the model behind `source`, and watch it speculate."""
 
-    CSS_PATH = ["screens/chat.tcss", "screens/help.tcss", "screens/map.tcss", "screens/race.tcss", "screens/swarm.tcss"]  # noqa: RUF012
+    CSS_PATH = [  # noqa: RUF012
+        "screens/chat.tcss",
+        "screens/help.tcss",
+        "screens/map.tcss",
+        "screens/picker.tcss",
+        "screens/race.tcss",
+        "screens/swarm.tcss",
+    ]
     TITLE = "helix"
     COMMANDS: ClassVar[set[Any]] = {HelixCommands}
     ENABLE_COMMAND_PALETTE = True

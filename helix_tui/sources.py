@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Protocol
 
-from engine import Event, HelixError, Request
+from engine import Event, HelixError
 from engine.events import Cycle, Loading, MemoryRead
 
 from .bridge import Sink
+from .engines import EngineLike, Loader, load_engine
 from .gate import Gate
 from .messages import Depth, Question, Trouble
 from .replay import ReplaySource
@@ -64,23 +66,6 @@ class Source(Protocol):
         """Let the worker end within one cycle."""
 
 
-class EngineLike(Protocol):
-    """The part of `engine.Engine` that a chat needs."""
-
-    @property
-    def loaded(self) -> Event: ...
-    @property
-    def busy(self) -> bool: ...
-    def submit(self, request: Request) -> int: ...
-    def step(self) -> list[Event]: ...
-    def cancel(self, request: int, /) -> None: ...
-    def set_depth(self, depth: Depth, request: int | None = None, /) -> None: ...
-    def close(self) -> None: ...
-
-
-Loader = Callable[..., EngineLike]
-
-
 class _Closing(BaseException):
     """Leaves a load that nobody waits for any more."""
 
@@ -92,13 +77,6 @@ class _Job:
     number: int
     questions: Sequence[Question]
     sink: Sink
-
-
-def load_engine(**options: Any) -> EngineLike:
-    """`Engine.load`, imported only here: it brings torch."""
-    from engine import Engine
-
-    return Engine.load(**options)
 
 
 class LiveSource:
@@ -123,6 +101,8 @@ class LiveSource:
         self._given = self._stopped = 0
         """How many jobs there were, now and when `stop` was last called."""
         self._closing = threading.Event()
+        """Set once for each thread, when it shall end."""
+        self._closed = False
         self._engine: EngineLike | None = None
         self._requests: tuple[int, ...] = ()
         """Those of the job that runs."""
@@ -140,11 +120,26 @@ class LiveSource:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, sink: Sink) -> None:
+        if self._closed:
+            return
         self._sink = sink
-        self._jobs = SimpleQueue()
+        before, self._closing, self._jobs = self._thread, threading.Event(), SimpleQueue()
         # A daemon: leaving must not wait for a torch import or a download.
-        self._thread = threading.Thread(target=self._work, name="helix-engine", daemon=True)
+        self._thread = threading.Thread(
+            target=self._work, args=(self._closing, self._jobs, before), name="helix-engine", daemon=True
+        )
         self._thread.start()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the engine is loaded with."""
+        return dict(self._options)
+
+    def change(self, **options: Any) -> None:
+        """Let go of the engine, or of the load that runs, and load with these options instead."""
+        self._end()
+        self._options |= options
+        self.start(self._sink)
 
     def ask(self, question: Question) -> None:
         self.run([question], self._sink)
@@ -179,13 +174,22 @@ class LiveSource:
         self._gate.go_on()
 
     def close(self) -> None:
+        self._closed = True
+        self._end()
+
+    def _end(self) -> None:
         self._closing.set()
         self.stop()
         self._jobs.put(None)
 
-    def _work(self) -> None:
+    def _work(self, closing: threading.Event, jobs: SimpleQueue[_Job | None], before: threading.Thread | None) -> None:
+        if before is not None:
+            # Two engines would need the memory of both.
+            before.join()
+        if closing.is_set():
+            return
         try:
-            engine = self._loader(progress=self._progress, **self._options)
+            engine = self._loader(progress=partial(self._progress, closing), **self._options)
         except _Closing:
             return
         except HelixError as error:
@@ -197,33 +201,36 @@ class LiveSource:
         self._engine = engine
         try:
             self._sink(engine.loaded)
-            self._serve(engine)
+            self._serve(engine, closing, jobs)
         finally:
             self._engine, self._requests = None, ()
             engine.close()
 
-    def _progress(self, event: Event) -> None:
-        if self._closing.is_set():
+    def _progress(self, closing: threading.Event, event: Event) -> None:
+        if closing.is_set():
             raise _Closing
         if isinstance(event, Loading):
             self._sink(event)
 
-    def _serve(self, engine: EngineLike) -> None:
+    def _serve(self, engine: EngineLike, closing: threading.Event, jobs: SimpleQueue[_Job | None]) -> None:
         sink = self._sink
-        while not self._closing.is_set():
+        while not closing.is_set():
             if engine.busy:
                 if sink is self._sink:
-                    self._gate.wait(lambda: self._closing.is_set() or self._stopped >= self._given)
+                    self._gate.wait(lambda: closing.is_set() or self._stopped >= self._given)
                 if not self._step(engine, sink):
                     return
                 continue
             self._requests = ()
             self._gate.rest()
-            job = self._jobs.get()
+            job = jobs.get()
             if job is None:
                 return
             sink = job.sink
             self._submit(engine, job)
+        if engine.busy:
+            # What was cancelled says that it has ended.
+            self._step(engine, sink)
 
     def _submit(self, engine: EngineLike, job: _Job) -> None:
         for question in job.questions:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatch
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,7 @@ def _download(repository: str, progress: Progress) -> Path:
         progress(Loading(f"looking up {repository}"))
         # With a time limit this asks once; the download itself would try for half a minute to reach the hub.
         files = HfApi().model_info(repository, timeout=HUB_SECONDS).siblings or []
-        weights = WEIGHTS[0] if any(f.rfilename.endswith(".safetensors") for f in files) else WEIGHTS[1]
-        patterns = [*SMALL_FILES, weights]
+        patterns = _patterns(f.rfilename for f in files)
         return Path(snapshot_download(repository, allow_patterns=patterns, tqdm_class=_bar(repository, progress)))
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
@@ -80,6 +80,26 @@ def _download(repository: str, progress: Progress) -> Path:
             f"{repository} is no folder here and could not be had from the hub ({reason}); "
             "check the name and the network, or give a folder."
         ) from error
+
+
+def fetch(name: str, progress: Progress = lambda event: None) -> Path:
+    """The folder of a model, downloaded first if it is on the hub only; `progress` gets Loading events.
+
+    What `progress` raises ends the download; what came of it is kept for the next one. Raises ModelNotFound.
+    """
+    return locate(name, "target", progress)
+
+
+def wanted_files(names: Iterable[str]) -> list[str]:
+    """Those files of a hub repository that a download takes."""
+    all_of = list(names)
+    return [name for name in all_of if any(fnmatch(name, pattern) for pattern in _patterns(all_of))]
+
+
+def _patterns(files: Iterable[str]) -> list[str]:
+    """Safetensors where there are any: the same weights often lie beside them in another form."""
+    weights = WEIGHTS[0] if any(name.endswith(".safetensors") for name in files) else WEIGHTS[1]
+    return [*SMALL_FILES, weights]
 
 
 def _bar(repository: str, progress: Progress) -> Any:

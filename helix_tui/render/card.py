@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 NEW_CHAT = "ctrl+n starts a new chat."
 ASK_AGAIN = "The chat goes on: ask again, or ctrl+n starts a new one."
-RETRY = "d (F4 in the prompt) plays the demo recording · ctrl+r tries again · ctrl+q quits."
+RETRY = "d (F4 in the prompt) plays the demo recording · F3 chooses a model · ctrl+r tries again · ctrl+q quits."
 
 _TITLES = {
     "ContextTooLong": "The chat no longer fits",

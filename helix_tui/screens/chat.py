@@ -11,12 +11,12 @@ from .actions.context import ContextWarning
 from .actions.copying import CopyActions
 from .actions.depth import DepthActions
 from .actions.mapping import MapActions
+from .actions.models import ModelActions
 from .actions.racing import RaceActions
 from .actions.recording import RecordActions
 from .actions.replaying import ReplayActions
 from .actions.sharing import ShareActions
 from .actions.slow import SlowActions
-from .actions.talk import TalkActions
 from .actions.tokens import TokenActions
 from .actions.view import ViewActions
 
@@ -24,7 +24,7 @@ from .actions.view import ViewActions
 class ChatScreen(
     TokenActions,
     SlowActions,
-    TalkActions,
+    ModelActions,
     DepthActions,
     ReplayActions,
     ViewActions,
