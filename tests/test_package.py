@@ -184,6 +184,7 @@ def test_the_wheel_has_everything(wheel: Path) -> None:
     for model in ("target", "draft"):
         assert {f"helix_assets/{model}/{file}" for file in MODEL_FILES} <= names
     assert "helix_assets/MODEL_CARD.md" in names
+    assert not any(name.startswith("helix_assets/recipe") for name in names), "who runs the pair needs no recipe"
     assert "helix_assets/demo.jsonl.gz" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {name.partition("/")[0] for name in names if "dist-info" not in name} == {

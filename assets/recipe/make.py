@@ -75,8 +75,8 @@ class Job:
     until: float
     """Monotonic seconds at which the call should be over."""
     device: str = "cpu"
-    made: list[str] = field(default_factory=list)
-    """Exports of this call."""
+    give: Path | None = None
+    """Where what is made goes at once, squeezed and cut to the sizes that come back: the next stage may fail."""
 
     @property
     def left(self) -> float:
@@ -134,7 +134,7 @@ class Job:
         beside = Path(__file__).parents[1]
         out, count = self.work / "out", self.size.prompts
         evaluate(out, self.work / "data", out / "evaluation", beside=beside, count=count, device=self.device)
-        self.made.append("evaluation")
+        self._give("evaluation")
         return True
 
     def _plan(self, which: int) -> Plan:
@@ -143,12 +143,16 @@ class Job:
         size = self.size
         return Plan(size.minutes[which], size.steps[which], size.rows, size.context)
 
+    def _give(self, name: str) -> None:
+        if self.give:
+            wrap([self.work / "out" / name], self.give, name, BACK, squeeze=True)
+
     def _export(self, role: str) -> bool:
         from export import export
 
         tokenizer = self.work / "data/tokenizer.json"
         export(self.work / role, tokenizer, self.work / "out" / role, context=self.size.context)
-        self.made.append(role)
+        self._give(role)
         return True
 
 
@@ -173,12 +177,6 @@ def take(folder: Path, store: Path) -> bool:
     for path in folder.iterdir():
         shutil.copy(path, store)
     return unwrap(store, "corpus", store / "corpus")
-
-
-def give(job: Job, out: Path) -> None:
-    """What this call exported, squeezed and cut to the sizes that come back."""
-    for name in job.made:
-        wrap([job.work / "out" / name], out, name, BACK, squeeze=True)
 
 
 def join(folders: list[Path], to: Path) -> list[str]:
@@ -225,10 +223,8 @@ def _go(a: argparse.Namespace) -> int:
     torch.set_num_threads(a.threads)
     work = a.work if a.corpus else a.store
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    job = Job(SIZES[a.size], a.corpus or a.store / "corpus", work, a.examples, until, device)
+    job = Job(SIZES[a.size], a.corpus or a.store / "corpus", work, a.examples, until, device, a.give)
     done = job.go()
-    if a.give:
-        give(job, a.give)
     print("all done" if done else "to be continued: call this again", flush=True)
     return 0
 
