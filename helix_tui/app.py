@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
+from textual.filter import ANSIToTruecolor, LineFilter
 from textual.screen import Screen
 
 from engine import Sampling, Speculation
@@ -92,6 +93,10 @@ class HelixApp(App[None]):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return colours(self.current_theme.dark)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Without the one that maps the terminal's sixteen colours: none is used, and it looks at every line drawn."""
+        return [line for line in super().get_line_filters() if not isinstance(line, ANSIToTruecolor)]
 
     def get_default_screen(self) -> Screen[None]:
         return self.chat

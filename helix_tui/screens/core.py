@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
 from textual.widgets import Footer
 
 from engine.events import Emitted, FinishReason, Usage
@@ -16,11 +15,13 @@ from engine.events import Emitted, FinishReason, Usage
 from ..bridge import Bridge
 from ..conversation import Conversation, Message
 from ..figures import Figures
+from ..pace import EVERY, FRAMES, Pace
 from ..race import Race
 from ..render.card import settings_card
 from ..settings import Settings
 from ..sources import ReplaySource, Source
 from ..store import Store
+from ..widgets.bare import BareHorizontal, BareVertical
 from ..widgets.lens import Lens
 from ..widgets.loading import LoadingLine, Welcome
 from ..widgets.panels import BlocksPanel, MemoryPanel, Panel, SpeculationPanel, SpeedPanel, StripPanel, TopBar, View
@@ -31,10 +32,6 @@ from ..widgets.turns import QuestionView, ReplyView
 from .dispatch import Dispatcher
 from .sized import SizedScreen
 
-FRAMES = 30
-"""Drains of the buffer a second."""
-PANEL_EVERY = 3
-"""Panels are drawn at every third."""
 CALM_EVERY = 15
 """With reduced motion: twice a second."""
 
@@ -94,7 +91,7 @@ class ChatCore(SizedScreen):
         )
         self.lens = Lens(self.view, "lens")
         self.dispatcher = Dispatcher(self)
-        self._frame = 0
+        self.pace = Pace(clock, CALM_EVERY if self.calm else EVERY)
         self._drawn = -1
 
     @property
@@ -107,15 +104,15 @@ class ChatCore(SizedScreen):
 
     def compose(self) -> ComposeResult:
         yield TopBar(self.view, "top")
-        with Horizontal(id="room"):
-            with Vertical(id="talk"):
+        with BareHorizontal(id="room"):
+            with BareVertical(id="talk"):
                 yield StripPanel(self.view, "strip")
                 yield self.transcript
-                with Vertical(id="ask", classes="-replay" if self.replaying else ""):
+                with BareVertical(id="ask", classes="-replay" if self.replaying else ""):
                     yield self.prompt
                     if isinstance(self.source, ReplaySource):
                         yield ReplayLine(self.source)
-            with Vertical(id="panels"):
+            with BareVertical(id="panels"):
                 yield SpeculationPanel(self.view, "speculation")
                 yield SpeedPanel(self.view, "speed")
                 yield BlocksPanel(self.view, "blocks")
@@ -124,7 +121,7 @@ class ChatCore(SizedScreen):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        self.set_interval(1 / FRAMES, self.tick)
+        self.beat = self.set_interval(1 / FRAMES, self.tick)
         # The engine brings torch: the first picture comes before it.
         self.call_after_refresh(self._first_picture)
 
@@ -155,9 +152,10 @@ class ChatCore(SizedScreen):
         self.dispatcher.flush()
         for sentence in self.store.news():
             self.notify(sentence, severity="warning", timeout=12, markup=False)
-        self._frame += 1
-        if self._frame % (CALM_EVERY if self.calm else PANEL_EVERY) == 0:
+        if self.pace.whole():
             self._turn()
+            if self.reply is not None:
+                self.reply.body.grow()
             for line in self.query(ReplayLine):
                 line.follow()
             if self._drawn != self.figures.version:

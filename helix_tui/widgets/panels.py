@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from textual.content import Content
+from textual.geometry import Region, Size
+from textual.strip import Strip
+from textual.visual import Visual
 from textual.widget import Widget
 
 from ..figures import Figures
@@ -31,23 +34,61 @@ class View:
 
 
 class Panel(Widget):
-    """Draws again only when `mark` says that something may have changed."""
+    """Draws again only when `mark` says that something may have changed, and then only the lines that did."""
 
     can_focus = False
+    ALLOW_SELECT = False
 
     def __init__(self, view: View, id: str) -> None:
         super().__init__(id=id)
         self.view = view
+        self._drawn: list[Content] = []
+        self._drawn_for = Size(0, 0)
+        self._strips: dict[int, Strip] = {}
 
     def mark(self) -> None:
-        if self.is_on_screen:
+        if not self.is_on_screen:
+            return
+        before, size_before = self._drawn, self._drawn_for
+        self._draw_lines()
+        # Inside its padding, so that the regions are of the widget.
+        x, y = self.styles.padding.left, self.styles.padding.top
+        now = self._drawn
+        changed = [
+            at
+            for at in range(max(len(before), len(now)))
+            if at >= len(before) or at >= len(now) or not before[at].is_same(now[at])
+        ]
+        if size_before != self._drawn_for:
+            self._strips.clear()
             self.refresh()
+        elif changed:
+            for at in changed:
+                self._strips.pop(at, None)
+            self.refresh(*(Region(x, y + at, self.size.width, 1) for at in changed))
 
-    def render(self) -> Content:
+    def render_line(self, y: int) -> Strip:
+        if self._drawn_for != self.size:
+            self._strips.clear()
+            self._draw_lines()
+        if (strip := self._strips.get(y)) is None:
+            strip = self._strips[y] = self._strip(y)
+        return strip
+
+    def _strip(self, y: int) -> Strip:
+        width = self.size.width
+        if y >= len(self._drawn) or not width:
+            return Strip.blank(width, self.visual_style.rich_style)
+        return Visual.to_strips(self, self._drawn[y], width, 1, self.visual_style)[0]
+
+    def _draw_lines(self) -> None:
+        self._drawn_for = self.size
         width, height = self.size
-        if width < 1 or height < 1:
-            return Content("")
-        return self.draw(width, height)
+        self._drawn = self.draw(width, height).split("\n", allow_blank=True)[:height] if width and height else []
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._strips.clear()
 
     def draw(self, width: int, height: int) -> Content:
         raise NotImplementedError

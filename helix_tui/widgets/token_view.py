@@ -12,16 +12,16 @@ from textual.reactive import reactive
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.style import Style
-from textual.widget import Widget
 
 from ..render.flow import Flow, Line, Page, Run
 from ..render.origins import TEXT_STYLES
 from ..render.spots import Marks, marks
+from .bare import Steady
 
 CURSOR = RichStyle(reverse=True, bold=True)
 
 
-class TokenView(Widget):
+class TokenView(Steady):
     """Text in runs of a kind each; a kind that names an origin is coloured and shaped by it.
 
     Another page, laid out from the same text, can stand in the place of the tokens; its kinds are styles.
@@ -41,6 +41,7 @@ class TokenView(Widget):
         self._styles: dict[str, RichStyle] = {}
         self._pointed: tuple[int, int] | None = None
         self._marks: Marks = {}
+        self._grown = False
         self.set_reactive(TokenView.coloured, coloured)
 
     @property
@@ -54,8 +55,8 @@ class TokenView(Widget):
         self._forget()
         self.refresh(layout=True)
 
-    def extend(self, pieces: Iterable[Run]) -> None:
-        """Add text at the end. From the UI thread only."""
+    def extend(self, pieces: Iterable[Run], *, grow: bool = True) -> None:
+        """Add text at the end; without `grow`, new lines wait for a call of it. From the UI thread only."""
         before = len(self.flow.lines)
         first = self.flow.extend(pieces)
         after = len(self.flow.lines)
@@ -64,10 +65,17 @@ class TokenView(Widget):
         del self._strips[first:]
         self._strips += [None] * (after - first)
         self._mark()
-        if after != before:
+        self._grown |= after != before
+        if self._grown and grow:
+            self.grow()
+        elif first < self.size.height:
+            self.refresh(Region(0, first, self.size.width, min(after, self.size.height) - first))
+
+    def grow(self) -> None:
+        """Take the room that the lines need by now."""
+        if self._grown:
+            self._grown = False
             self.refresh(layout=True)
-        elif self.size:
-            self.refresh(Region(0, first, self.size.width, after - first))
 
     def point(self, stretch: tuple[int, int] | None) -> None:
         """Mark the text from one character to another, as a cursor."""
@@ -90,6 +98,13 @@ class TokenView(Widget):
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         self._fit(width)
         return len(self.page.lines)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        if not self.is_attached:
+            return []  # Taken out, and not laid out anew yet.
+        # No border, padding or opacity is to be added, and Textual's own cache of lines is lost with every new height.
+        strips = [self.render_line(y) for y in crop.line_range]
+        return [strip.crop(crop.x, crop.right) for strip in strips] if crop.width < self.size.width else strips
 
     def render_line(self, y: int) -> Strip:
         self._fit(self.size.width)
@@ -122,6 +137,8 @@ class TokenView(Widget):
                 segments, cells = [*segments, Segment(" ", self.rich_style)], cells + 1
             segments = self._styled(line, segments, *mark, CURSOR)
         strip = Strip(segments, cells).adjust_cell_length(self.size.width, self.rich_style)
+        for line_filter in self.app.get_line_filters():
+            strip = strip.apply_filter(line_filter, self.background_colors[1])
         return strip.apply_offsets(0, y)
 
     def _styled(self, line: Line, segments: list[Segment], start: int, end: int, style: RichStyle) -> list[Segment]:

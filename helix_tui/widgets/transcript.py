@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.geometry import Region, Size
 from textual.layout import DockArrangeResult
 from textual.message import Message as TextualMessage
@@ -14,13 +14,14 @@ from textual.widget import Widget
 from ..conversation import Conversation, Message
 from ..render.card import Card
 from ..render.place import Places, kept
+from .bare import Bare, BareVertical
 from .loading import LoadingLine, Welcome
 from .turns import CardView, NoteView, QuestionView, ReplyView
 
 SELECTED = "-selected"
 
 
-class Transcript(VerticalScroll):
+class Transcript(VerticalScroll, Bare):
     """Turns from top to bottom; while the model loads, the loading line stays last.
 
     They stand in a column at least as tall as the view: an anchored view of less would hang at its bottom.
@@ -35,7 +36,7 @@ class Transcript(VerticalScroll):
 
     def __init__(self, *first: Widget, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._column = Vertical(*first, id="turns")
+        self._column = BareVertical(*first, id="turns")
         self._places: Places = {}
         self._wide = 0
 

@@ -18,6 +18,7 @@ from ..render.flow import Run
 from ..render.markdown import Markdown, readable
 from ..render.summary import ending, summary, versions
 from ..render.text import safe
+from .bare import BareVertical
 from .token_view import TokenView
 
 
@@ -52,7 +53,7 @@ class QuestionView(Vertical):
         self.say(versions(at, of))
 
 
-class ReplyView(Vertical):
+class ReplyView(BareVertical):
     """One reply: tokens while it streams; when it is done, Markdown and a line of figures."""
 
     def __init__(self, message: Message | None = None, *, coloured: bool = True, as_tokens: bool = False) -> None:
@@ -85,7 +86,7 @@ class ReplyView(Vertical):
     def extend(self, pieces: Iterable[Run]) -> None:
         pieces = list(pieces)
         self._pieces += [text for text, _ in pieces]
-        self.body.extend(pieces)
+        self.body.extend(pieces, grow=not self.body.display)
         if self.text and not self.body.display:
             self.body.display = True
             self.foot.display = False
@@ -117,6 +118,7 @@ class ReplyView(Vertical):
     def close(self, words: str) -> None:
         """End the reply with one quiet line."""
         self._finished = True
+        self.body.grow()
         self.as_tokens = self._as_tokens
         self._words = words
         self._close()
