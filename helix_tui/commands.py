@@ -9,6 +9,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from .keys import COMMANDS, written
 from .screens.chat import ChatScreen
+from .starters import STARTERS
 from .themes import THEMES
 
 
@@ -23,6 +24,9 @@ class HelixCommands(Provider):
                 if screen.check_action(name, ()) is not False:
                     keys = written(command, screen.preferences.keys)
                     yield command.help, keys, partial(self._run, command.action)
+            if not screen.replaying:
+                for question in STARTERS:
+                    yield f"Ask: {question}", "a question to begin with", partial(screen.start_with, question)
         for theme in THEMES:
             yield f"Theme: {theme.name}", "dark" if theme.dark else "light", partial(self._theme, theme.name)
         yield "Theme: choose another", "every theme there is", self.app.action_change_theme

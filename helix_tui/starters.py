@@ -14,3 +14,6 @@ STARTERS = (
     "What is a language model?",
     "What is the capital of France?",
 )
+
+NUMBERED = STARTERS[:9]
+"""Those with a key of their own: 0 is another's."""

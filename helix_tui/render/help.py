@@ -17,7 +17,8 @@ PROMPT_KEYS = (
     ("ctrl+j   alt+enter", "Begin a new line"),
     ("up   down", "Bring back what was sent, from the first or last line"),
     ("i   enter", "Go back to the prompt; so does any other letter"),
-    ("ctrl+p", "Every command by name, and the themes"),
+    ("1 … 9", "On the first screen: ask one of its questions"),
+    ("ctrl+p", "Every command by name, the questions to begin with, and the themes"),
 )
 TOKENS = (
     ("draft", "accepted: the draft guessed it, and the target agreed"),

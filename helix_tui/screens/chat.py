@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from ..keys import bindings
+from ..starters import NUMBERED
 from .actions.context import ContextWarning
 from .actions.copying import CopyActions
 from .actions.depth import DepthActions
@@ -17,6 +18,7 @@ from .actions.recording import RecordActions
 from .actions.replaying import ReplayActions
 from .actions.sharing import ShareActions
 from .actions.slow import SlowActions
+from .actions.starting import StartActions
 from .actions.tokens import TokenActions
 from .actions.view import ViewActions
 
@@ -33,12 +35,14 @@ class ChatScreen(
     MapActions,
     RaceActions,
     ShareActions,
+    StartActions,
     RecordActions,
 ):
     """Everything that the keys of `helix_tui.keys` can do."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(),
+        *(Binding(str(n), f"starter({n})", show=False, id=f"starter.{n}") for n in range(1, len(NUMBERED) + 1)),
         Binding("tab", "app.focus_next", show=False, id="focus.next"),
         Binding("shift+tab", "app.focus_previous", show=False, id="focus.previous"),
     ]

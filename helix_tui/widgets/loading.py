@@ -9,11 +9,9 @@ from textual.widget import Widget
 
 from engine.events import Loading
 
-from ..render.helix import helix
 from ..render.loading import loading
-
-HELIX_WIDTH = 44
-HELIX_HEIGHT = 5
+from ..render.welcome import welcome
+from ..starters import NUMBERED
 
 
 class Welcome(Widget):
@@ -30,18 +28,7 @@ class Welcome(Widget):
 
     def render(self) -> Content:
         width, height = self.size
-        words = ["Ask something.", "A small draft model guesses ahead; the large one checks the guesses all at once."]
-        if self._replay is not None:
-            words = ["This is a recording; no model is loaded.", "space holds it · ← → go by replies · q quits"]
-        lines: list[Content] = []
-        if height >= HELIX_HEIGHT + 4:
-            drawn = helix(min(HELIX_WIDTH, width), HELIX_HEIGHT, self.phase)
-            lines += [line.center(width) for line in drawn.split("\n")]
-            lines += [Content("")]
-        for number, line in enumerate(words):
-            text = Content.assemble((line, "$foreground" if number == 0 else "$muted"))
-            lines += [part.center(width) for part in text.wrap(max(1, width))]
-        return Content("\n").join(lines)
+        return welcome(width, height, self.phase, starters=NUMBERED, replay=self._replay is not None)
 
 
 class LoadingLine(Widget):
