@@ -183,33 +183,42 @@ def threads() -> Iterator[None]:
 def test_a_toy_pair_goes_through_every_stage(
     tmp_path: Path, corpus: Path, threads: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Packed, taken, trained in three calls, given, joined, and loaded by Helix."""
+    """Packed, taken, trained in four calls, given, joined, and loaded by Helix."""
+    import evaluate
+    import make
     from make import main
 
     from engine import Engine, Request, Speculation
 
-    here, there, given = tmp_path / "here", tmp_path / "there", tmp_path / "given"
+    def names(folder: Path) -> set[str]:
+        return {p.name.split(".")[0] for p in folder.iterdir()}
+
+    here, there, given = tmp_path / "here", tmp_path / "there", [tmp_path / f"given{i}" for i in range(3)]
     assert main(["--work", str(here), "pack", "--corpus", str(corpus), "--largest", "2000"]) == 0
     folders = sorted(here.glob("up*"))
     assert len(folders) > 1
     for folder in folders:
         assert main(["--store", str(there), "take", str(folder)]) == 0
     go = ["--store", str(there), "go", "--size", "toy", "--threads", "1", "--examples", str(corpus / "examples")]
-    # No time for a second stage; the next call takes it from there.
-    assert main([*go, "--minutes", "1.0001"]) == 0
-    assert {p.name for p in there.glob("*.done")} == {"prepare.done"}
-    # What was made before a stage fails is given all the same.
-    import evaluate
-
+    assert main([*go, "--minutes", "0"]) == 0
+    assert not list(there.glob("*.done")), "no time, no stage"
+    with monkeypatch.context() as cut:
+        cut.setattr(make.Job, "target", lambda self: False)
+        assert main([*go, "--minutes", "30"]) == 0
+    assert {p.name for p in there.glob("*.done")} == {"prepare.done"}, "a stage that was cut is not done"
+    later = [*go, "--minutes", "30", "--give"]
+    with monkeypatch.context() as tight:
+        tight.setattr(make, "FULL", 0)
+        assert main([*later, str(given[0])]) == 0
+    assert names(given[0]) == {"target"}, "no room for more in what comes back"
     with monkeypatch.context() as broken:
         broken.setattr(evaluate, "evaluate", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            main([*go, "--minutes", "30", "--give", str(given)])
-    assert {p.name.split(".")[0] for p in given.iterdir()} == {"target", "draft"}
-    assert main([*go, "--minutes", "30", "--give", str(given)]) == 0
+            main([*later, str(given[1])])
+    assert names(given[1]) == {"draft"}, "what was made before a stage fails is given all the same"
+    assert main([*later, str(given[2])]) == 0
     assert len(list(there.glob("*.done"))) == 6
-    assert max(p.stat().st_size for p in given.iterdir()) < 16 << 20
-    assert main(["--work", str(here), "join", str(given)]) == 0
+    assert main(["--work", str(here), "join", *map(str, given)]) == 0
 
     found = json.loads((here / "out/evaluation/evaluation.json").read_text())
     prompts = found["replies"]["temperature 0"]["prompts"]

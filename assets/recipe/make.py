@@ -31,6 +31,8 @@ UP = 40 << 20
 """Bytes of a parcel to the machine: the limit is 64 MiB with the repository, whose models are 20."""
 BACK = 15 << 20
 """Of a parcel back: files of 16 MiB at most, 8 a call, 64 MiB together."""
+FULL = 32 << 20
+"""Bytes given after which a call makes nothing more to give: target and draft together might not fit back."""
 FILES = ("chat.jsonl.xz", "prose.jsonl.xz")
 SLICE = 1.0
 """Minutes of a call that must be left for another stage to begin."""
@@ -92,6 +94,8 @@ class Job:
                 continue
             if self.left < self.size.needs.get(stage.__name__, SLICE):
                 return False
+            if stage in (self.draft_out, self.evaluate) and self._given() > FULL:
+                return False
             print(f"== {stage.__name__}, {self.left:.1f} minutes left", flush=True)
             if not stage():
                 return False
@@ -146,6 +150,10 @@ class Job:
     def _give(self, name: str) -> None:
         if self.give:
             wrap([self.work / "out" / name], self.give, name, BACK, squeeze=True)
+
+    def _given(self) -> int:
+        """Bytes that this call gives back so far."""
+        return sum(path.stat().st_size for path in self.give.iterdir()) if self.give and self.give.is_dir() else 0
 
     def _export(self, role: str) -> bool:
         from export import export
