@@ -19,6 +19,7 @@ from engine.events import (
     Started,
 )
 
+from .best_depth import Evidence
 from .pool import Pool
 from .speed import Speed
 
@@ -98,13 +99,14 @@ class Figures:
         self.speculating = Speculating()
         self.pool = Pool()
         self.speed = Speed()
+        self.evidence = Evidence()
 
     def feed(self, event: Event) -> None:
         self.version += 1
         self.speed.feed(event)
         if isinstance(event, Loaded):
             self.loaded, self.memory = event, event.memory
-            self.speculating, self.speed = Speculating(), Speed()
+            self.speculating, self.speed, self.evidence = Speculating(), Speed(), Evidence()
             self.pool = Pool(Blocks((), 0, 0, (), event.block_count, event.block_count, event.block_size))
         elif isinstance(event, MemoryRead):
             self.memory = event.memory
@@ -115,6 +117,7 @@ class Figures:
             self.pool.see(event.request, event.blocks)
         elif isinstance(event, Cycle):
             self.speculating.add(event)
+            self.evidence.add(event)
             self.pool.cycle(event)
         elif isinstance(event, Finished):
             self.pool.drop(event.request, event.blocks)

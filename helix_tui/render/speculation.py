@@ -6,6 +6,7 @@ from textual.content import Content
 
 from engine.events import Cycle
 
+from ..best_depth import Estimate
 from ..figures import Speculating
 from ..messages import Depth
 from .bars import bar, column
@@ -23,7 +24,14 @@ Part = str | tuple[str, str]
 
 
 def panel(
-    figures: Speculating, depth: Depth, width: int, height: int, *, has_draft: bool = True, loaded: bool = True
+    figures: Speculating,
+    depth: Depth,
+    width: int,
+    height: int,
+    *,
+    has_draft: bool = True,
+    loaded: bool = True,
+    best: Estimate | None = None,
 ) -> Content:
     """Everything in `width` by `height` cells."""
     figure = mode(depth, figures) if has_draft else "no draft model"
@@ -32,7 +40,7 @@ def panel(
         return stack([*lines, *_waiting(depth, has_draft, loaded, width)], width, height)
     columns = _columns(figures)
     cell = cell_width(columns, width)
-    foot = _foot(figures, columns, cell, width, height)
+    foot = _foot(figures, columns, cell, width, height, best)
     rows = max(1, height - len(lines) - len(foot))
     shown = list(figures.rounds)[-rows:]
     lines += [round_row(cycle, columns, cell) for cycle in shown]
@@ -80,10 +88,12 @@ def _cell(glyph: str, text: str, width: int) -> str:
     return fit(f"{glyph}{label(text)}", width)
 
 
-def _foot(figures: Speculating, columns: int, cell: int, width: int, height: int) -> list[Content]:
+def _foot(
+    figures: Speculating, columns: int, cell: int, width: int, height: int, best: Estimate | None
+) -> list[Content]:
     lines = []
     if columns and height >= 6:
-        lines += _positions(figures, columns, cell, tall=height >= 16)
+        lines += _positions(figures, columns, cell, tall=height >= 16, best=best.depth if best else 0)
     parts: list[Part] = [(percent(figures.acceptance), "bold $foreground"), (" accepted", "$muted")]
     if figures.mean_length is not None:
         parts += [("   ", ""), (f"{figures.mean_length:.2f}", "bold $foreground"), (" tokens a round", "$muted")]
@@ -92,26 +102,40 @@ def _foot(figures: Speculating, columns: int, cell: int, width: int, height: int
     if text.cell_length + len(rounds) + 3 <= width:
         text = Content.assemble(text, " " * (width - text.cell_length - len(rounds)), (rounds, "$faint"))
     lines.append(text)
+    reason = figures.rounds[-1].reason
+    if reason and height >= 8:
+        lines.append(Content.assemble((fit(safe(reason), width), "$muted")))
+    if best is not None and height >= 10:
+        lines.append(Content.assemble((fit(advice(best), width), "$muted")))
     if height >= 9:
         lines.append(legend(width))
     if height >= 14:
-        reason = figures.rounds[-1].reason
-        lines.insert(len(lines) - 1, Content.assemble((fit(safe(reason), width), "$muted") if reason else ""))
         lines.insert(0, Content(""))
     return lines
 
 
-def _positions(figures: Speculating, columns: int, cell: int, *, tall: bool) -> list[Content]:
-    """Under each column, how often its token was kept: a bar, and the figure where it fits."""
+def advice(best: Estimate) -> str:
+    """`best depth ≈ 3, 1.42× plain: an estimate from 64 rounds`."""
+    basis = f"an estimate from {best.rounds:,} rounds"
+    if not best.depth:
+        return f"best depth ≈ 0: drafting does not pay, {basis}"
+    more = " or more" if best.depth == best.deepest else ""
+    return f"best depth ≈ {best.depth}{more}, {best.gain:.2f}× plain: {basis}"
+
+
+def _positions(figures: Speculating, columns: int, cell: int, *, tall: bool, best: int) -> list[Content]:
+    """Under each column, how often its token was kept: a bar, and the figure where it fits; ▲ marks the best depth."""
     shares = figures.by_position[:columns]
     bars: list[Content | Part] = [(fit("kept", NUMBER - 1) + " ", "$faint")]
     texts: list[Part] = [" " * NUMBER]
-    for share in shares:
+    for position, share in enumerate(shares, 1):
+        mark = "▲" if position == best else ""
         if cell >= TEXT_FROM:
             bars += [bar(share, cell, "$accent"), " "]
         else:
-            bars += [(fit(column(share), cell), "$accent"), " "]
-        texts += [(fit(percent(share).replace(" ", "") if cell < 5 else percent(share), cell), "$muted"), " "]
+            bars += [(fit(column(share) + mark, cell), "$accent"), " "]
+        said = percent(share).replace(" ", "") if cell < 7 else percent(share)
+        texts += [(fit(mark + said, cell), "bold $accent" if mark else "$muted"), " "]
     lines = [Content.assemble(*bars)]
     if cell >= TEXT_FROM and tall:
         lines.append(Content.assemble(*texts))
@@ -131,11 +155,18 @@ def _waiting(depth: Depth, has_draft: bool, loaded: bool, width: int) -> list[Co
     return [Content(""), *Content(text).stylize("$muted").wrap(max(1, width))]
 
 
-def strip(figures: Speculating, depth: Depth, width: int, *, has_draft: bool = True) -> Content:
-    """All of it on one line, for narrow terminals."""
+def strip(
+    figures: Speculating, depth: Depth, width: int, *, has_draft: bool = True, best: Estimate | None = None
+) -> Content:
+    """All of it on one line, for narrow terminals; the controller's reason before the rounds."""
     name = mode(depth, figures) if has_draft else "no draft"
     parts: list[Part] = [(name, "bold $accent")]
-    used = len(name)
+    if figures.cycles:
+        reason = safe(figures.rounds[-1].reason) if depth == "auto" else ""
+        aside = f"  {reason}" if reason else f"  best ≈ {best.depth}" if best is not None else ""
+        if len(name) + len(aside) + 12 <= width:
+            parts.append((aside, "$muted"))
+    used = sum(len(part[0]) for part in parts)
     if figures.cycles:
         tail = f"  {percent(figures.acceptance)} kept  {figures.mean_length or 1:.2f}/round"
         rounds: list[list[Part]] = []
@@ -150,8 +181,8 @@ def strip(figures: Speculating, depth: Depth, width: int, *, has_draft: bool = T
         for glyphs in reversed(rounds):
             parts += glyphs
         line = Content.assemble(*parts)
-        gap = max(0, width - line.cell_length - len(tail))
-        return Content.assemble(line, " " * gap, (tail, "$muted")).truncate(width)
+        gap = width - line.cell_length - len(tail)
+        return Content.assemble(line, " " * gap, (tail, "$muted")) if gap >= 0 else line.truncate(width)
     return Content.assemble(*parts).truncate(width)
 
 

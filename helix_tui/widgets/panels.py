@@ -104,6 +104,7 @@ class SpeculationPanel(Panel):
             height,
             has_draft=view.has_draft,
             loaded=view.figures.loaded is not None,
+            best=view.figures.evidence.estimate,
         )
 
 
@@ -130,7 +131,8 @@ class StripPanel(Panel):
 
     def draw(self, width: int, height: int) -> Content:
         view = self.view
-        first = speculation.strip(view.figures.speculating, view.depth, width, has_draft=view.has_draft)
+        best = view.figures.evidence.estimate
+        first = speculation.strip(view.figures.speculating, view.depth, width, has_draft=view.has_draft, best=best)
         pool = blocks.strip(view.figures.pool)
         second = speed.strip(view.figures.speed, width - len(pool) - 2)
         gap = max(1, width - second.cell_length - len(pool))
