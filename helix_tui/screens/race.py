@@ -24,6 +24,7 @@ from ..render.card import card
 from ..render.text import safe
 from ..share import of_race
 from ..widgets.canvas import Canvas, Draw
+from ..widgets.loading import LoadingLine
 from ..widgets.token_view import TokenView
 from .actions.sharing import write_card
 
@@ -139,7 +140,7 @@ class RaceScreen(Screen[None]):
                 self._event(note)
         if self.replaying:
             self._move()
-        if self.race.step is not None:
+        if self.race.step is not None or not self.chat.ready:
             self._draw()
 
     def begin(self) -> None:
@@ -175,6 +176,8 @@ class RaceScreen(Screen[None]):
         else:
             self.chat.race = self.race
             self.action_replay()
+            if self.chat.calm:
+                self.action_finish()
 
     def _broken(self, words: str) -> None:
         self.race.abandon()
@@ -216,7 +219,8 @@ class RaceScreen(Screen[None]):
         elif self._finished:
             first = Content.assemble(("■ ", "$accent"), ("finished", "bold"))
         else:
-            first = Content.assemble(("● ", "$corrected"), ("the model loads", "bold"))
+            how_far = [line.words(width - 20) for line in self.chat.query(LoadingLine)]
+            first = Content.assemble(("● ", "$corrected"), ("the model loads", "bold"), "   ", *how_far)
         lines = [first, Content.assemble((render.FAIR, "$muted"))]
         return Content("\n").join([line.truncate(width, ellipsis=True) for line in lines[:height]])
 

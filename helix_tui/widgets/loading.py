@@ -44,6 +44,9 @@ class LoadingLine(Widget):
         self._event = event
         self.refresh()
 
+    def words(self, width: int) -> Content:
+        return loading(self._event, self._clock() - self._since, width)
+
     def render(self) -> Content:
-        line = loading(self._event, self._clock() - self._since, self.size.width)
+        line = self.words(self.size.width)
         return line.center(self.size.width) if self.screen.query(Welcome) else line

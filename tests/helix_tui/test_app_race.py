@@ -6,12 +6,14 @@ import asyncio
 import threading
 
 import pytest
-from driving import app_over, ask, drive, screen_text, send, told, until
-from scripted import STORY, ScriptedEngine
+from driving import app_over, ask, cards, drive, screen_text, send, told, until
+from scripted import STORY, ScriptedEngine, loader
 from textual.pilot import Pilot
 
+from engine import ModelNotFound
 from helix_tui.app import HelixApp
 from helix_tui.screens.race import LaneView, RaceScreen
+from helix_tui.sources import LiveSource
 
 
 def racing(app: HelixApp) -> RaceScreen:
@@ -158,9 +160,34 @@ def test_an_engine_that_breaks_for_good_leads_back_to_the_chat() -> None:
     async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
         await pilot.press("f5")
         await until(pilot, lambda: app.chat.failed and app.screen is app.chat)
-        assert "ctrl+r tries again" in screen_text(app)
+        assert "ctrl+r tries again" in cards(app)[0]
 
     drive(scenario, ScriptedEngine(before_step=broken))
+
+
+def test_with_reduced_motion_the_result_is_there_at_once_and_can_still_be_replayed() -> None:
+    async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
+        app.chat.calm = True
+        await pilot.press("f5")
+        await until(pilot, lambda: racing(app)._finished)
+        assert "identical output" in screen_text(app)
+        await pilot.press("space")
+        await until(pilot, lambda: racing(app).replaying)
+
+    drive(scenario, ScriptedEngine(replies=[STORY]))
+
+
+def test_it_shows_the_load_and_a_load_that_fails_leads_to_the_card() -> None:
+    gate = threading.Event()
+    load = loader(ScriptedEngine(), wait=gate, fail=[ModelNotFound("There is no folder x.")])
+
+    async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
+        await until(pilot, lambda: isinstance(app.screen, RaceScreen) and "target weights" in screen_text(app))
+        gate.set()
+        await until(pilot, lambda: app.screen is app.chat and cards(app))
+        assert "There is no folder x." in cards(app)[0]
+
+    drive(scenario, source=LiveSource(loader=load), ready=False, race=({"role": "user", "content": "why?"},))
 
 
 def test_nothing_is_raced_while_a_reply_runs_or_without_a_draft() -> None:
