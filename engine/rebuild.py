@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from typing import Any
@@ -10,13 +11,12 @@ from typing import Any
 
 def rebuild(hint: Any, value: Any) -> Any:
     """`value` as the type hint says; fields that a dataclass does not know are left out. Raises ValueError."""
-    if dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
             raise ValueError(f"expected an object for {getattr(hint, '__name__', hint)}")
-        hints = typing.get_type_hints(hint)
-        known = {f.name for f in dataclasses.fields(hint)}
+        hints = _hints(hint)
         try:
-            return hint(**{k: rebuild(hints[k], v) for k, v in value.items() if k in known})  # type: ignore[operator]
+            return hint(**{k: rebuild(hints[k], v) for k, v in value.items() if k in hints})
         except TypeError as error:
             raise ValueError(str(error)) from None
     origin = typing.get_origin(hint)
@@ -32,3 +32,10 @@ def rebuild(hint: Any, value: Any) -> Any:
             return tuple(rebuild(args[0], v) for v in value)
         return tuple(rebuild(arg, v) for arg, v in zip(args, value, strict=True))
     return value
+
+
+@functools.cache
+def _hints(cls: Any) -> dict[str, Any]:
+    """Of each field. Kept: a recording has thousands of the same few classes."""
+    hints = typing.get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.filter import ANSIToTruecolor, LineFilter
 from textual.screen import Screen
 
@@ -22,6 +22,7 @@ from .quiet import hush_libraries, quiet
 from .screens.chat import ChatScreen
 from .settings import Settings
 from .sources import Source
+from .stage import StagedApp
 from .store import Store
 from .themes import THEMES, colours
 
@@ -29,7 +30,7 @@ PATIENCE = 10.0
 """Seconds to wait for the worker's last cycle before leaving anyway."""
 
 
-class HelixApp(App[None]):
+class HelixApp(StagedApp):
     """Chat with the model behind `source`, and watch it speculate."""
 
     CSS_PATH = [  # noqa: RUF012
@@ -39,6 +40,8 @@ class HelixApp(App[None]):
         "screens/picker.tcss",
         "screens/race.tcss",
         "screens/swarm.tcss",
+        "screens/stage.tcss",
+        "screens/learn.tcss",
     ]
     TITLE = "helix"
     COMMANDS: ClassVar[set[Any]] = {HelixCommands}

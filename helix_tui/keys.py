@@ -88,6 +88,12 @@ COMMANDS = (
             "f9", footer=False, when="live"),
     Command("card.write_text", "card(True)", "Card", "The same, with the question and its reply", "Z", "shift+f9",
             footer=False, when="live"),
+    Command("learn.open", "learn", "Learn", "What is happening, for a child up to an engineer", "l", "f7",
+            footer=False),
+    Command("stage.show", "stage", "Stage", "Before an audience: large figures, nothing personal; again to leave",
+            typing="f8", footer=False),
+    Command("stage.starter", "next_starter", "Starter", "Write the next question to begin with into the prompt", "p",
+            "ctrl+s", footer=False, when="live"),
     Command("app.help", "help", "Help", "What the keys, colours and shapes mean", "question_mark", "f1", "?"),
     Command("app.quit", "app.quit", "Quit", "Quit Helix", "q", "ctrl+q"),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Large figures, three rows high, out of half blocks."""
+"""Large figures, three rows high or a multiple of it, out of half blocks."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ _PIXELS = {
     "–": "... ... ### ... ... ...",
 }
 """Six rows of pixels a figure."""
-_HALVES = {("#", "#"): "█", ("#", "."): "▀", (".", "#"): "▄", (".", "."): " "}
+_HALVES = {("#", "#"): "█", ("#", "."): "▀", (".", "#"): "▄", (".", "."): " ", (" ", " "): " "}
 
 
-def large(text: str) -> list[str]:
-    """The text in three rows of equal width. Raises KeyError for a character the font lacks."""
+def large(text: str, scale: int = 1) -> list[str]:
+    """The text in 3 * `scale` rows of equal width. Raises KeyError for a character the font lacks."""
     glyphs = [_PIXELS[c].split() for c in text]
-    return [" ".join(_row(glyph, row) for glyph in glyphs) for row in range(ROWS)]
+    pixels = [(" " * scale).join(_row(glyph, row // scale, scale) for glyph in glyphs) for row in range(6 * scale)]
+    halves = zip(pixels[::2], pixels[1::2], strict=True)
+    return ["".join(_HALVES[pair] for pair in zip(upper, lower, strict=True)) for upper, lower in halves]
 
 
-def _row(glyph: list[str], row: int) -> str:
-    return "".join(_HALVES[pair] for pair in zip(glyph[row * 2], glyph[row * 2 + 1], strict=True))
+def _row(glyph: list[str], row: int, scale: int) -> str:
+    return "".join(pixel * scale for pixel in glyph[row])

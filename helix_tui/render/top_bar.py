@@ -28,15 +28,7 @@ def top_bar(
     recording: bool = False,
 ) -> Content:
     """` helix  target ⇠ draft  device · dtype        context ████░░ 312 / 2,048`, less of it when narrow."""
-    left = Content.assemble((" helix ", "bold $accent"))
-    if replay is not None:
-        name = "PAUSED" if held else "REPLAY"
-        pace = f" at {rate:g}×" if rate != 1 else ""
-        left = Content.assemble(left, (f" {name} of {safe(replay)}{pace} ", "bold $replay-text on $replay"), " ")
-    elif held:
-        left = Content.assemble(left, (" HELD ", "bold $replay-text on $replay"), " ")
-    if recording:
-        left = Content.assemble(left, (" ● REC ", "bold $rejected on $rejected-wash"), " ")
+    left = Content.assemble((" helix ", "bold $accent"), marks(replay, held, rate, recording))
     right = gauge(loaded.context, tokens, width) if loaded is not None else Content("")
     if loaded is not None:
         for detail in (2, 1, 0):
@@ -48,6 +40,33 @@ def top_bar(
     if gap < 1:
         return left.truncate(width)
     return Content.assemble(left, " " * gap, right)
+
+
+def marks(replay: str | None, held: bool, rate: float, recording: bool) -> Content:
+    """What has to be said whatever the room: that this is a replay, and that it is being recorded."""
+    parts: list[str | tuple[str, str]] = []
+    if replay is not None:
+        of = f" of {safe(replay)}" if replay else ""
+        pace = f" at {rate:g}×" if rate != 1 else ""
+        parts += [(f" {'PAUSED' if held else 'REPLAY'}{of}{pace} ", "bold $replay-text on $replay"), " "]
+    elif held:
+        parts += [(" HELD ", "bold $replay-text on $replay"), " "]
+    if recording:
+        parts += [(" ● REC ", "bold $rejected on $rejected-wash"), " "]
+    return Content.assemble(*parts)
+
+
+def stage_bar(
+    loaded: Loaded | None, width: int, *, replay: bool, held: bool = False, rate: float = 1.0, recording: bool = False
+) -> Content:
+    """The line for an audience: sizes, but no names."""
+    line = Content.assemble((" helix ", "bold $accent"), marks("" if replay else None, held, rate, recording))
+    if loaded is not None:
+        sizes = millions(loaded.target.parameters)
+        if loaded.draft is not None:
+            sizes += f" ⇠ {millions(loaded.draft.parameters)}"
+        line = Content.assemble(line, " ", (f"{sizes}  on {loaded.device}", "$muted"))
+    return line.truncate(width)
 
 
 def models(loaded: Loaded, detail: int) -> Content:

@@ -11,6 +11,7 @@ from ..starters import NUMBERED
 from .actions.context import ContextWarning
 from .actions.copying import CopyActions
 from .actions.depth import DepthActions
+from .actions.learning import LearnActions
 from .actions.mapping import MapActions
 from .actions.models import ModelActions
 from .actions.racing import RaceActions
@@ -18,7 +19,9 @@ from .actions.recording import RecordActions
 from .actions.replaying import ReplayActions
 from .actions.sharing import ShareActions
 from .actions.slow import SlowActions
+from .actions.stage import StageActions
 from .actions.starting import StartActions
+from .actions.talk import TalkActions
 from .actions.tokens import TokenActions
 from .actions.view import ViewActions
 
@@ -27,6 +30,9 @@ class ChatScreen(
     TokenActions,
     SlowActions,
     ModelActions,
+    StageActions,
+    LearnActions,
+    TalkActions,
     DepthActions,
     ReplayActions,
     ViewActions,

@@ -22,11 +22,13 @@ from ..settings import Settings
 from ..sources import ReplaySource, Source
 from ..store import Store
 from ..widgets.bare import BareHorizontal, BareVertical
+from ..widgets.learn import LearnPanel
 from ..widgets.lens import Lens
 from ..widgets.loading import LoadingLine, Welcome
 from ..widgets.panels import BlocksPanel, MemoryPanel, Panel, SpeculationPanel, SpeedPanel, StripPanel, TopBar, View
 from ..widgets.prompt import PLACEHOLDER, Prompt
 from ..widgets.replay_line import ReplayLine
+from ..widgets.stage import StagePanel
 from ..widgets.transcript import Transcript
 from ..widgets.turns import QuestionView, ReplyView
 from .dispatch import Dispatcher
@@ -106,13 +108,16 @@ class ChatCore(SizedScreen):
         yield TopBar(self.view, "top")
         with BareHorizontal(id="room"):
             with BareVertical(id="talk"):
+                yield StagePanel(self.view, "stage-strip")
                 yield StripPanel(self.view, "strip")
                 yield self.transcript
+                yield LearnPanel(self.view)
                 with BareVertical(id="ask", classes="-replay" if self.replaying else ""):
                     yield self.prompt
                     if isinstance(self.source, ReplaySource):
                         yield ReplayLine(self.source)
             with BareVertical(id="panels"):
+                yield StagePanel(self.view, "stage-panel")
                 yield SpeculationPanel(self.view, "speculation")
                 yield SpeedPanel(self.view, "speed")
                 yield BlocksPanel(self.view, "blocks")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from textual.content import Content
 from textual.geometry import Region, Size
@@ -13,6 +14,7 @@ from textual.widget import Widget
 from ..figures import Figures
 from ..messages import Depth
 from ..render import blocks, memory, speculation, speed, top_bar
+from ..stage import STAGE
 
 
 @dataclass(slots=True)
@@ -142,13 +144,8 @@ class StripPanel(Panel):
 class TopBar(Panel):
     def draw(self, width: int, height: int) -> Content:
         view = self.view
-        tokens = view.figures.pool.tokens
-        return top_bar.top_bar(
-            view.figures.loaded,
-            tokens,
-            width,
-            replay=view.replay,
-            held=view.held,
-            rate=view.rate,
-            recording=view.recording,
-        )
+        loaded, tokens = view.figures.loaded, view.figures.pool.tokens
+        state: dict[str, Any] = {"held": view.held, "rate": view.rate, "recording": view.recording}
+        if self.app.has_class(STAGE):
+            return top_bar.stage_bar(loaded, width, replay=view.replay is not None, **state)
+        return top_bar.top_bar(loaded, tokens, width, replay=view.replay, **state)

@@ -16,8 +16,10 @@ from ..journal import Journal
 from ..render.card import Card
 from ..render.flow import Run
 from ..render.markdown import Markdown, readable
+from ..render.public import public
 from ..render.summary import ending, summary, versions
 from ..render.text import safe
+from ..stage import STAGE
 from .bare import BareVertical
 from .token_view import TokenView
 
@@ -139,6 +141,9 @@ class ReplyView(BareVertical):
         self.foot.display = True
 
 
+PARTS = ("title", "body", "hint")
+
+
 class CardView(Vertical):
     """Something went wrong, and what to do about it."""
 
@@ -147,9 +152,18 @@ class CardView(Vertical):
         self.card = card
 
     def compose(self) -> ComposeResult:
-        yield Static(Content(safe(self.card.title)), markup=False, classes="title")
-        yield Static(Content(safe(self.card.body)), markup=False, classes="body")
-        yield Static(Content(safe(self.card.hint)), markup=False, classes="hint")
+        for part in PARTS:
+            yield Static(Content(safe(getattr(self.card, part))), markup=False, classes=part)
+
+    def on_mount(self) -> None:
+        if self.app.has_class(STAGE):
+            self.discreet(True)
+
+    def discreet(self, on: bool) -> None:
+        """Say it without paths and names, or in full."""
+        for part in PARTS:
+            words = getattr(self.card, part)
+            self.query_one(f".{part}", Static).update(Content(safe(public(words) if on else words)))
 
 
 class NoteView(Static):
