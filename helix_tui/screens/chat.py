@@ -27,10 +27,10 @@ from .actions.view import ViewActions
 
 
 class ChatScreen(
+    StageActions,
     TokenActions,
     SlowActions,
     ModelActions,
-    StageActions,
     LearnActions,
     TalkActions,
     DepthActions,

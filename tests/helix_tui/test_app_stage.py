@@ -14,6 +14,7 @@ from textual.widgets import Footer
 from engine import ModelNotFound
 from helix_tui.app import HelixApp
 from helix_tui.demo import demo_source
+from helix_tui.screens.actions.stage import PERSONAL
 from helix_tui.sources import LiveSource
 from helix_tui.stage import THEME
 from helix_tui.starters import STARTERS
@@ -165,5 +166,20 @@ def test_a_starter_does_not_take_the_place_of_what_was_written() -> None:
         await pilot.press(*"mine", "ctrl+s")
         assert app.chat.prompt.text == "mine"
         assert any("send or delete it" in note.message for note in app._notifications)
+
+    drive(scenario)
+
+
+def test_nothing_on_stage_opens_what_is_personal() -> None:
+    async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
+        for action in PERSONAL:
+            app.staged = True
+            assert app.chat.check_action(action, ()) is False
+            app.staged = False
+            assert app.chat.check_action(action, ()) is not False
+        await pilot.press("f8")
+        depth = len(app.screen_stack)
+        await pilot.press("f3", "f2")
+        assert len(app.screen_stack) == depth
 
     drive(scenario)

@@ -11,6 +11,8 @@ from ..core import ChatCore
 
 OFF = "-offstage"
 """Turns that were there before, which the audience does not see."""
+PERSONAL = ("library", "models", "export")
+"""Actions that would show chats, folders or files."""
 WORDS = "F8 leaves the stage · ctrl+s writes the next question"
 
 
@@ -22,6 +24,8 @@ class StageActions(ChatCore):
     """What was sent and half written before."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in PERSONAL and isinstance(self.app, StagedApp) and self.app.staged:
+            return False
         if action == "next_starter":
             return not self.replaying
         return super().check_action(action, parameters)
