@@ -25,7 +25,8 @@ class LessonView(Panel):
         super().__init__(view, "lesson")
         self.topic: Topic = "speculation"
         self.level = 1
-        self._shown = Content("")
+        self._shown: Content | None = None
+        self._width = 0
         self._marks = 0
 
     def mark(self) -> None:
@@ -36,8 +37,11 @@ class LessonView(Panel):
 
     def tell(self) -> None:
         """The lesson as it is now."""
-        self._shown = Content("")
-        self.refresh(layout=True)
+        before = self._lesson(self.size.width)
+        self._shown = None
+        if len(self._lesson(self.size.width).split("\n")) != len(before.split("\n")):
+            self.refresh(layout=True)
+        super().mark()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return len(self._lesson(width).split("\n"))
@@ -46,7 +50,7 @@ class LessonView(Panel):
         return self._lesson(width)
 
     def _lesson(self, width: int) -> Content:
-        if not self._shown.plain or self._width != width:
+        if self._shown is None or self._width != width:
             figures = self.view.figures
             running, rounds = figures.speed.running, list(reversed(figures.speculating.rounds))
             # A reply often ends on a round without guesses: there is more to say about the one before.
@@ -54,8 +58,6 @@ class LessonView(Panel):
             self._width = width
             self._shown = learn(self.topic, self.level, told[0] if told else None, width, running=running)
         return self._shown
-
-    _width = 0
 
 
 class LearnPanel(VerticalScroll):
