@@ -25,10 +25,10 @@ def new_file(now: datetime) -> Path:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadRecording(f"Cannot make the folder {place}: {error.strerror}; use --record FILE.") from None
-    name = f"{now:%Y-%m-%d %H.%M.%S}"
+    name = f"{now:%Y-%m-%d-%H%M%S}"
     file, number = place / f"{name}.jsonl", 2
     while file.exists():
-        file, number = place / f"{name} {number}.jsonl", number + 1
+        file, number = place / f"{name}-{number}.jsonl", number + 1
     return file
 
 

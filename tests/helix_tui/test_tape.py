@@ -63,9 +63,9 @@ def test_nothing_to_stop_is_nothing(tmp_path: Path) -> None:
 
 def test_files_are_named_by_date_and_never_written_over() -> None:
     first = new_file(NOON)
-    assert first == folder() / "2026-05-04 12.30.05.jsonl"
+    assert first == folder() / "2026-05-04-123005.jsonl"
     first.touch()
-    assert new_file(NOON).name == "2026-05-04 12.30.05 2.jsonl"
+    assert new_file(NOON).name == "2026-05-04-123005-2.jsonl"
 
 
 def test_a_folder_that_cannot_be_made_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
