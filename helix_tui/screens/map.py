@@ -57,7 +57,7 @@ class MapGrid(Panel):
         blocks = self.pool().blocks
         self.cursor = max(0, min(self.cursor + by, (blocks.total if blocks else 1) - 1))
         for panel in self.screen.query(Panel):
-            panel.refresh()
+            panel.mark()
 
     def action_move_row(self, by: int) -> None:
         self.action_move(by * block_map.per_row(self.size.width))
@@ -110,7 +110,7 @@ class MapScreen(Screen[None]):
 
     def _draw(self) -> None:
         for panel in self.query(Panel):
-            panel.refresh()
+            panel.mark()
 
     async def action_hold(self) -> None:
         await self.chat.run_action("hold")

@@ -43,7 +43,7 @@ class Lens(Panel):
         self.can_focus = "token" in self._pictures
         self.display = bool(self._pictures)
         self.screen.set_class(self.display, "-lens")
-        self.refresh()
+        self.renew()
 
     def draw(self, width: int, height: int) -> Content:
         shown = next((self._pictures[layer] for layer in LAYERS if layer in self._pictures), None)

@@ -53,8 +53,6 @@ class Panel(Widget):
             return
         before, size_before = self._drawn, self._drawn_for
         self._draw_lines()
-        # Inside its padding, so that the regions are of the widget.
-        x, y = self.styles.padding.left, self.styles.padding.top
         now = self._drawn
         changed = [
             at
@@ -67,7 +65,12 @@ class Panel(Widget):
         elif changed:
             for at in changed:
                 self._strips.pop(at, None)
-            self.refresh(*(Region(x, y + at, self.size.width, 1) for at in changed))
+            self.refresh(*(Region(0, at, self.size.width, 1) for at in changed))  # Textual adds padding and border.
+
+    def renew(self) -> None:
+        """Draw all of it again, also where it is not on the screen yet."""
+        self._drawn_for = Size(0, 0)
+        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         if self._drawn_for != self.size:

@@ -79,7 +79,7 @@ class TokenActions(ChatCore):
         spot = found[self._number]
         reply.body.point((spot.start, spot.stop))
         self.transcript.show_line(reply.body, spot.line)
-        self.lens.refresh()
+        self.lens.mark()
 
     def _spots(self) -> list[Spot]:
         """Of each token: of all there were where the rounds are known, else of those that can be seen."""
