@@ -20,6 +20,8 @@ from .conversation import Conversation
 from .messages import Chat, Depth, Question
 from .quiet import hush_libraries, quiet
 from .screens.chat import ChatScreen
+from .sent import History
+from .sent_file import SentFile
 from .settings import Settings
 from .sources import Source
 from .stage import StagedApp
@@ -39,6 +41,7 @@ class HelixApp(StagedApp):
         "screens/map.tcss",
         "screens/picker.tcss",
         "screens/race.tcss",
+        "screens/setup.tcss",
         "screens/swarm.tcss",
         "screens/stage.tcss",
         "screens/learn.tcss",
@@ -61,9 +64,13 @@ class HelixApp(StagedApp):
         race: Chat | None = None,
         store: Store | None = None,
         conversation: Conversation | None = None,
+        sent: SentFile | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`settings` are the person's own: looks, keys and presets; what is asked with stands beside them."""
+        """`settings` are the person's own: looks, keys and presets; what is asked with stands beside them.
+
+        `sent` brings back what was sent in other sessions.
+        """
         Speculation(depth=depth)  # refuses a bad one
         hush_libraries()
         super().__init__()
@@ -86,6 +93,7 @@ class HelixApp(StagedApp):
             clock=clock,
             store=self.store,
         )
+        self.chat.prompt.sent = History(sent)
         self.source = source
         self._race = race
         self._leaving = False

@@ -69,6 +69,8 @@ COMMANDS = (
     Command("chat.new", "new_chat", "New", "Start a new chat", "n", "ctrl+n", when="live"),
     Command("model.pick", "models", "Models", "Choose another model, or fetch one; the chat stays", "m", "f3",
             footer=False, when="live"),
+    Command("chat.setup", "setup", "Settings", "System prompt, sampling, depth and theme of this chat", "u", "ctrl+y",
+            footer=False, when="live"),
     Command("view.origins", "origins", "Origins", "Colour each token by where it came from", "c", "ctrl+l",
             footer=False),
     Command("view.tokens", "tokens", "Tokens", "Finished replies as Markdown, or as the tokens they came in", "v",

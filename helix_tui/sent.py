@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from .sent_file import SentFile
+
 
 class History:
     """What the person sent, for the arrow keys. The text being written is kept while looking back."""
 
-    def __init__(self) -> None:
-        self._sent: list[str] = []
-        self._at = 0
+    def __init__(self, file: SentFile | None = None) -> None:
+        """`file` keeps it from one session to the next."""
+        self._file = file
+        self._sent = file.read() if file is not None else []
+        self._at = len(self._sent)
         self._draft = ""
 
     def add(self, text: str) -> None:
         if not self._sent or self._sent[-1] != text:
             self._sent.append(text)
+            if self._file is not None:
+                self._file.add(text)
         self._at = len(self._sent)
         self._draft = ""
 

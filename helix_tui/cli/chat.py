@@ -58,8 +58,10 @@ def chat(
     if record is not None:
         check_writable(record)
     from ..app import HelixApp
+    from ..sent_file import SentFile
     from ..settings.on_screen import checked
     from ..sources import LiveSource
+    from ..store import data_folder
 
     settings = checked(choices.settings)
     settings.insist()
@@ -77,5 +79,6 @@ def chat(
             seed=request.seed,
             record=record,
             settings=settings,
+            sent=SentFile(data_folder() / "sent.db") if settings["chat.history"] else None,
         )
     )

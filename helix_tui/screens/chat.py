@@ -17,6 +17,7 @@ from .actions.models import ModelActions
 from .actions.racing import RaceActions
 from .actions.recording import RecordActions
 from .actions.replaying import ReplayActions
+from .actions.setup import SetupActions
 from .actions.sharing import ShareActions
 from .actions.slow import SlowActions
 from .actions.stage import StageActions
@@ -40,6 +41,7 @@ class ChatScreen(
     ContextWarning,
     MapActions,
     RaceActions,
+    SetupActions,
     ShareActions,
     StartActions,
     RecordActions,

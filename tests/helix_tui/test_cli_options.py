@@ -84,6 +84,7 @@ def test_no_command_opens_the_app(app: type[FakeApp]) -> None:
         "seed": None,
         "record": None,
         "settings": made.options["settings"],
+        "sent": made.options["sent"],
     }
 
 
@@ -104,6 +105,7 @@ def test_options_reach_the_app(app: type[FakeApp], tmp_path: Path) -> None:
         "seed": 3,
         "record": file,
         "settings": made.options["settings"],
+        "sent": made.options["sent"],
     }
     assert not file.exists()
 
