@@ -225,6 +225,33 @@ class Cycle(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Piece(Event):
+    """Some text of a reply that another program generates and tells no more of: no rounds, no origins."""
+
+    kind: ClassVar[str] = "piece"
+    request: int
+    text: str
+    seconds: float
+    """Since the piece before it; of the first, since the question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counters(Event):
+    """What another program's metrics counted since the question, of all its requests; None where it does not count."""
+
+    kind: ClassVar[str] = "counters"
+    request: int
+    drafts: int | None = None
+    """Draft-verify rounds."""
+    drafted: int | None = None
+    accepted: int | None = None
+    accepted_at: tuple[int, ...] = ()
+    """Accepted tokens by their place in the draft."""
+    kv_usage: float | None = None
+    """Share of its KV cache in use now."""
+
+
+@dataclass(frozen=True, slots=True)
 class Preempted(Event):
     """The pool was full: this sequence gave its blocks back and waits; its text is kept and it goes on later."""
 
@@ -262,7 +289,8 @@ class Failed(Event):
 
 
 EVENTS: dict[str, type[Event]] = {
-    cls.kind: cls for cls in (Loading, Loaded, Started, Prefilled, Cycle, Preempted, MemoryRead, Finished, Failed)
+    cls.kind: cls
+    for cls in (Loading, Loaded, Started, Prefilled, Cycle, Piece, Counters, Preempted, MemoryRead, Finished, Failed)
 }
 
 

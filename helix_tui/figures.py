@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from engine import Event
 from engine.events import (
     Blocks,
+    Counters,
     Cycle,
     DeviceMemory,
     Failed,
@@ -96,6 +97,7 @@ class Figures:
         self.version += 1
         self.loaded: Loaded | None = None
         self.memory: DeviceMemory | None = None
+        self.counters: Counters | None = None
         self.speculating = Speculating()
         self.pool = Pool()
         self.speed = Speed()
@@ -108,10 +110,12 @@ class Figures:
             self.loaded, self.memory = event, event.memory
             self.speculating, self.speed, self.evidence = Speculating(), Speed(), Evidence()
             self.pool = Pool(Blocks((), 0, 0, (), event.block_count, event.block_count, event.block_size))
+        elif isinstance(event, Counters):
+            self.counters = event
         elif isinstance(event, MemoryRead):
             self.memory = event.memory
         elif isinstance(event, Started):
-            self.speculating = Speculating()
+            self.speculating, self.counters = Speculating(), None
             self.pool.start(event)
         elif isinstance(event, Prefilled):
             self.pool.see(event.request, event.blocks)
@@ -126,6 +130,11 @@ class Figures:
             self.pool.drop(event.request)
         elif isinstance(event, Preempted):
             self.pool.preempt(event.request)
+
+    @property
+    def outside(self) -> bool:
+        """Whether another program generates: it tells of no blocks, drafts or memory, at most of counters."""
+        return self.loaded is not None and self.loaded.block_count == 0
 
     def new_chat(self, tokens: int = 0) -> None:
         """Look at another conversation, of so many tokens; what the pool remembers and what was measured stay."""

@@ -6,7 +6,7 @@ from collections import deque
 from statistics import median
 
 from engine import Event
-from engine.events import Cycle, Failed, Finished, Prefilled, Started
+from engine.events import Cycle, Failed, Finished, Piece, Prefilled, Started
 
 WINDOW = 24
 """Cycles that the live figure looks back on."""
@@ -55,6 +55,8 @@ class Speed:
             self.prompt_seconds = event.seconds
         elif isinstance(event, Cycle):
             self._cycle(event)
+        elif isinstance(event, Piece):
+            self._piece(event)
         elif isinstance(event, Finished):
             self.ttft = event.usage.ttft_s
             self.final = event.usage.decode_tokens_per_s
@@ -67,11 +69,21 @@ class Speed:
             self._first = False
             return
         tokens = len(event.emitted)
-        self._cycles.append((tokens, event.seconds))
+        self._advance(tokens, event.seconds)
         mode = event.depth > 0 or bool(event.reason)
         cycles, so_far, seconds = self._sums[mode]
         self._sums[mode] = (cycles + 1, so_far + tokens, seconds + event.seconds)
-        in_slice, length = self._slice[0] + tokens, self._slice[1] + event.seconds
+
+    def _piece(self, event: Piece) -> None:
+        """A server's piece counts as a token; of what mode it is nobody tells."""
+        if self._first:
+            self._first, self.ttft = False, event.seconds
+        else:
+            self._advance(1, event.seconds)
+
+    def _advance(self, tokens: int, seconds: float) -> None:
+        self._cycles.append((tokens, seconds))
+        in_slice, length = self._slice[0] + tokens, self._slice[1] + seconds
         if length >= SAMPLE_SECONDS:
             self.curve.append(in_slice / length)
             in_slice, length = 0, 0.0

@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from itertools import count
 
+from ..config import Depth
 from ..engine import Engine
 from ..errors import from_name
-from ..events import Cycle, Event, Failed, Finished
+from ..events import Cycle, Event, Failed, Finished, Started
 from ..metrics import Metrics
 from ..request import Request
 from .problems import Problem, problem, stopping
@@ -24,6 +25,8 @@ class Desk:
         self.stopping = False
         self._inside = 0
         self._keys = count()
+        self._handles: dict[str, int] = {}
+        """Of requests that may be steered, by the name that their client made up: nobody else can guess it."""
         self._out = asyncio.Event()
         """Set when those who are still inside have to go."""
 
@@ -44,8 +47,10 @@ class Desk:
         finally:
             self._inside -= wanted
 
-    async def events(self, request: Request) -> AsyncGenerator[Event, None]:
+    async def events(self, request: Request, handle: str | None = None) -> AsyncGenerator[Event, None]:
         """The events of one request, to its Finished. Raises Problem for every other end.
+
+        With a `handle` it can be steered, and a cancel is an end like others.
 
         Closing it, or cancelling the task that reads, gives the blocks back at the next cycle.
         """
@@ -70,9 +75,11 @@ class Desk:
                     finally:
                         await _cancelled(coming)
                     self.metrics.feed(key, event)
+                    if handle is not None and isinstance(event, Started):
+                        self._handles[handle] = event.request
                     if isinstance(event, Failed):
                         raise from_name(event.error, event.message)
-                    if isinstance(event, Finished) and event.reason == "cancelled":
+                    if isinstance(event, Finished) and event.reason == "cancelled" and handle is None:
                         raise stopping()
                     yield event
         except Exception as error:
@@ -80,6 +87,7 @@ class Desk:
         finally:
             out.cancel()
             self.metrics.left(key)
+            self._handles.pop(handle or "", None)
 
     async def reply(self, request: Request) -> tuple[list[Cycle], Finished]:
         """A whole reply: its cycles and how it ended."""
@@ -91,6 +99,15 @@ class Desk:
                 elif isinstance(event, Finished):
                     return cycles, event
         raise AssertionError("events end with Finished")
+
+    def steer(self, handle: str, depth: Depth | None, cancel: bool) -> None:
+        """Change a request that runs. Raises Problem where there is none of that name."""
+        if handle not in self._handles:
+            raise Problem(404, "No request of that handle is running.", "invalid_request_error")
+        if depth is not None:
+            self.engine.set_depth(depth, self._handles[handle])
+        if cancel:
+            self.engine.cancel(self._handles[handle])
 
     def stop(self) -> None:
         """Take nobody in any more; those who are inside have the time of grace. Called in the event loop."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter
@@ -15,7 +16,8 @@ from ..events import Cycle, Finished
 from ..request import Request
 from .desk import Desk
 from .limits import check_size
-from .schemas import Generate, GenerateBatch, GenerateStream, Replies, Reply, SpeculationBlock, tokens
+from .naming import shown
+from .schemas import Generate, GenerateBatch, GenerateStream, Replies, Reply, SpeculationBlock, Steer, tokens
 from .sse import stream, unless_gone
 
 
@@ -52,12 +54,24 @@ def routes(desk: Desk) -> APIRouter:
                 raise errors.exceptions[0] from None
 
     @router.post("/generate/stream", response_class=StreamingResponse, responses={200: {"content": SSE}})
-    async def generate_stream(body: GenerateStream) -> StreamingResponse:
+    async def generate_stream(body: GenerateStream, http: HttpRequest) -> StreamingResponse:
         """Server-sent events: `data:` lines of JSON, a last piece with usage, and `data: [DONE]`."""
         check_size(desk.settings, [body.text()])
         request = body.request(**body.text())
-        pieces = _events(desk, request) if body.events else _texts(desk, request)
-        return await stream(pieces, desk.places())
+        pieces = (_events if body.events else _texts)(desk, request, body.handle)
+        return await stream(http, pieces, desk.places())
+
+    @router.post("/generate/steer", status_code=204)
+    async def steer(body: Steer) -> None:
+        """Change the depth of a streaming request from its next round on, or end it and keep what it said."""
+        desk.steer(body.handle, body.depth, body.cancel)
+
+    @router.get("/loaded")
+    async def loaded() -> dict[str, Any]:
+        """What runs here, as the engine's own event: models, device, memory and the KV pool."""
+        loaded = desk.engine.loaded
+        draft = loaded.draft and replace(loaded.draft, name=shown(loaded.draft.name))
+        return replace(loaded, target=replace(loaded.target, name=shown(loaded.target.name)), draft=draft).to_json()
 
     return router
 
@@ -65,16 +79,15 @@ def routes(desk: Desk) -> APIRouter:
 SSE: dict[str, Any] = {"text/event-stream": {"schema": {"type": "object", "properties": {"data": {"type": "string"}}}}}
 
 
-async def _events(desk: Desk, request: Request) -> AsyncGenerator[dict[str, Any], None]:
-    """What was loaded, then the request's events: what a panel needs."""
-    yield desk.engine.loaded.to_json()
-    async with aclosing(desk.events(request)) as events:
+async def _events(desk: Desk, request: Request, handle: str | None) -> AsyncGenerator[dict[str, Any], None]:
+    """The engine's own: what a panel needs, once it knows what is loaded."""
+    async with aclosing(desk.events(request, handle)) as events:
         async for event in events:
             yield event.to_json()
 
 
-async def _texts(desk: Desk, request: Request) -> AsyncGenerator[dict[str, Any], None]:
-    async with aclosing(desk.events(request)) as events:
+async def _texts(desk: Desk, request: Request, handle: str | None) -> AsyncGenerator[dict[str, Any], None]:
+    async with aclosing(desk.events(request, handle)) as events:
         async for event in events:
             if isinstance(event, Cycle):
                 yield {

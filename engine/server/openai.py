@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
@@ -17,6 +16,7 @@ from ..events import Cycle, Event, Finished
 from ..request import Request
 from .desk import Desk
 from .limits import check_size
+from .naming import shown
 from .native import SSE
 from .openai_schemas import Asked, ChatAsked, CompletionAsked
 from .openai_shapes import Shape
@@ -27,9 +27,8 @@ EITHER: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json":
 
 
 def model_id(engine: Engine) -> str:
-    """What clients call the target: its hub id, or the name of its folder without the path to it."""
-    name = engine.loaded.target.name
-    return Path(name).name if Path(name).exists() else name
+    """What clients call the target."""
+    return shown(engine.loaded.target.name)
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -66,7 +65,7 @@ async def _answer(desk: Desk, body: Asked, requests: Any, shape: Shape, http: Ht
         _check_model(body.model, shape.model)
     asked: list[Request] = requests()
     if body.stream:
-        return await stream(_chunks(desk, asked, shape, body.with_usage), desk.places(len(asked)))
+        return await stream(http, _chunks(desk, asked, shape, body.with_usage), desk.places(len(asked)))
 
     async def together() -> list[tuple[list[Cycle], Finished]]:
         async with asyncio.TaskGroup() as group:

@@ -13,6 +13,7 @@ from ..request import Request
 Depth = Annotated[int, Field(ge=0, le=MAX_DEPTH, strict=True)] | Literal["auto"]
 Ids = Annotated[list[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1)]
 Stops = Annotated[str, Field(min_length=1)] | Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=16)]
+Handle = Annotated[str, Field(min_length=16, max_length=64)]
 Whole = Annotated[int, Field(ge=1, strict=True)]
 SEEDED_DEPTH = 4
 """What is drawn depends on the depth, and auto follows the clock: a given seed must give its text again."""
@@ -72,6 +73,15 @@ class Generate(Settings):
 
 class GenerateStream(Generate):
     events: bool = Field(False, description="Send the engine's own events instead of text.")
+    handle: Handle | None = Field(None, description="A random name of the client's, by which /generate/steer finds it.")
+
+
+class Steer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    handle: Handle
+    depth: Depth | None = None
+    cancel: bool = False
 
 
 class GenerateBatch(BaseModel):

@@ -17,14 +17,16 @@ DONE = "[DONE]"
 T = TypeVar("T")
 
 
-async def stream(pieces: AsyncGenerator[Any, None], places: AbstractContextManager[None]) -> StreamingResponse:
+async def stream(
+    http: HttpRequest, pieces: AsyncGenerator[Any, None], places: AbstractContextManager[None]
+) -> StreamingResponse:
     """JSON pieces as they come. Raises what the first one fails with, while there is still a status to tell it by.
 
-    `places` are held until the last piece, or until the client is gone.
+    `places` are held until the last piece, or until the client is gone, be it while it waits for the first.
     """
     places.__enter__()
     try:
-        first = await anext(pieces)
+        first = await unless_gone(http, anext(pieces))
     except BaseException:
         places.__exit__(None, None, None)
         raise

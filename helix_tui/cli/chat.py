@@ -9,6 +9,7 @@ import typer
 
 from .. import options
 from ..plain.terminals import only_lines
+from . import remote
 from .group import print_version, refuse_misplaced
 from .terminal import check_writable, need_terminal, reader_may_leave, run
 
@@ -37,6 +38,9 @@ def chat(
     plain: Annotated[
         bool, typer.Option("--plain", help="Chat in lines, for screen readers and dumb terminals; takes a pipe too.")
     ] = False,
+    attach: remote.Attach = None,
+    connect: remote.Connect = None,
+    api_key: remote.ApiKey = None,
     version: Annotated[
         bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -47,7 +51,9 @@ def chat(
         refuse_misplaced(ctx, given)
         return
     choices = options.choose(ctx, given)
-    if plain or only_lines():
+    lines = plain or only_lines()
+    remote.check(attach, connect, said=_is_said(ctx, "connect"), plain=lines)
+    if lines:
         if record is not None:
             check_writable(record)
         from ..plain.start import start
@@ -60,14 +66,11 @@ def chat(
     from ..app import HelixApp
     from ..sent_file import SentFile
     from ..settings.on_screen import checked
-    from ..sources import LiveSource
     from ..store import data_folder
 
     settings = checked(choices.settings)
     settings.insist()
-    source = LiveSource(
-        choices.target, choices.draft, choices.device, choices.dtype, drafter=choices.drafter, exact=choices.exact
-    )
+    source = remote.source_of(choices, attach, connect, api_key)
     request = choices.request
     run(
         HelixApp(
@@ -82,3 +85,8 @@ def chat(
             sent=SentFile(data_folder() / "sent.db") if settings["chat.history"] else None,
         )
     )
+
+
+def _is_said(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

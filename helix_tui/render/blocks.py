@@ -164,7 +164,7 @@ def _owners(pool: Pool, long: bool) -> Content:
 
 def strip(pool: Pool) -> str:
     """In a few words, for narrow terminals."""
-    if pool.blocks is None:
+    if pool.blocks is None or not pool.blocks.total:
         return ""
     reused = f", {pool.reused_blocks} reused" if pool.reused_blocks else ""
     return f"KV {pool.used}/{pool.blocks.total}{reused}"

@@ -45,7 +45,8 @@ def summary(reason: FinishReason, usage: Usage) -> str:
         parts.append(f"{rate(usage.decode_tokens_per_s)} tokens/s")
     if usage.ttft_s is not None:
         parts.append(f"first token {seconds(usage.ttft_s)}")
-    parts.append("baseline" if usage.acceptance_rate is None else f"{percent(usage.acceptance_rate)} accepted")
+    if usage.cycles:  # Other programs tell of none.
+        parts.append("baseline" if usage.acceptance_rate is None else f"{percent(usage.acceptance_rate)} accepted")
     if usage.cached_tokens:
         parts.append(f"{usage.cached_tokens:,} of {usage.prompt_tokens:,} prompt tokens reused")
     return " · ".join(part for part in parts if part)

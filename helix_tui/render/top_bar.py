@@ -29,7 +29,7 @@ def top_bar(
 ) -> Content:
     """` helix  target ⇠ draft  device · dtype        context ████░░ 312 / 2,048`, less of it when narrow."""
     left = Content.assemble((" helix ", "bold $accent"), marks(replay, held, rate, recording))
-    right = gauge(loaded.context, tokens, width) if loaded is not None else Content("")
+    right = gauge(loaded.context, tokens, width) if loaded is not None and loaded.context else Content("")
     if loaded is not None:
         for detail in (2, 1, 0):
             said = Content.assemble(left, " ", models(loaded, detail))
@@ -77,7 +77,8 @@ def models(loaded: Loaded, detail: int) -> Content:
         draft = replace(loaded.draft, name="draft") if loaded.draft.name == loaded.target.name else loaded.draft
         parts += [(" ⇠ ", "$faint"), (_name(draft, detail), "$muted")]
     if detail:
-        place = loaded.device if detail < 2 else f"{loaded.device} · {loaded.target.dtype}"
+        dtype = loaded.target.dtype if detail > 1 else ""
+        place = " · ".join(filter(None, (safe(loaded.device), dtype)))
         parts.append((f"   {place}", "$muted"))
     return Content.assemble(*parts)
 
@@ -85,7 +86,7 @@ def models(loaded: Loaded, detail: int) -> Content:
 def _name(model: ModelInfo, detail: int) -> str:
     name = safe(model.name).rstrip("/").split("/")[-1]
     name = fit(name, min(len(name), 28))
-    return f"{name} {millions(model.parameters)}" if detail > 1 else name
+    return f"{name} {millions(model.parameters)}" if detail > 1 and model.parameters else name
 
 
 def gauge(context: int, tokens: int, width: int) -> Content:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine import Event
-from engine.events import Cycle, Emitted, Failed, Finished, Loaded, Loading, Started
+from engine.events import Cycle, Emitted, Failed, Finished, Loaded, Loading, Piece, Started
 
 from ..messages import Note, ReplayEnded, Rewound, Trouble
 from ..quiet import log_path
@@ -17,6 +17,9 @@ from ..widgets.turns import ReplyView
 
 if TYPE_CHECKING:
     from .core import ChatCore
+
+NO_ID = -1
+"""Of text whose tokens another program keeps to itself."""
 
 
 class Dispatcher:
@@ -76,6 +79,8 @@ class Dispatcher:
             self._tokens += event.emitted
             if self.screen.reply is not None:
                 self.screen.reply.journal.add(event)
+        elif isinstance(event, Piece):
+            self._tokens.append(Emitted(NO_ID, event.text, "plain"))
         elif isinstance(event, Finished):
             self._finished(event)
         elif isinstance(event, Failed):

@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from ..figures import Figures
 from ..messages import Depth
-from ..render import blocks, memory, speculation, speed, top_bar
+from ..render import blocks, memory, outside, speculation, speed, top_bar
 from ..stage import STAGE
 
 
@@ -102,6 +102,8 @@ class Panel(Widget):
 class SpeculationPanel(Panel):
     def draw(self, width: int, height: int) -> Content:
         view = self.view
+        if view.figures.outside:
+            return outside.speculation(view.figures.counters, width, height)
         return speculation.panel(
             view.figures.speculating,
             view.depth,
@@ -116,17 +118,22 @@ class SpeculationPanel(Panel):
 class SpeedPanel(Panel):
     def draw(self, width: int, height: int) -> Content:
         view = self.view
-        return speed.panel(view.figures.speed, width, height, has_draft=view.has_draft, compare=view.replay is None)
+        compare = view.replay is None and not view.figures.outside
+        return speed.panel(view.figures.speed, width, height, has_draft=view.has_draft, compare=compare)
 
 
 class BlocksPanel(Panel):
     def draw(self, width: int, height: int) -> Content:
+        if self.view.figures.outside:
+            return outside.cache(self.view.figures.counters, width, height)
         return blocks.panel(self.view.figures.pool, width, height)
 
 
 class MemoryPanel(Panel):
     def draw(self, width: int, height: int) -> Content:
         loaded = self.view.figures.loaded
+        if self.view.figures.outside:
+            return outside.memory(width, height)
         device = f"on {loaded.device}" if loaded is not None else ""
         return memory.panel(self.view.figures.split(), width, height, device=device, shapes=self.app.no_color)
 
@@ -136,8 +143,12 @@ class StripPanel(Panel):
 
     def draw(self, width: int, height: int) -> Content:
         view = self.view
-        best = view.figures.evidence.estimate
-        first = speculation.strip(view.figures.speculating, view.depth, width, has_draft=view.has_draft, best=best)
+        figures = view.figures
+        if figures.outside:
+            first = outside.strip(figures.counters, width)
+        else:
+            best = figures.evidence.estimate
+            first = speculation.strip(figures.speculating, view.depth, width, has_draft=view.has_draft, best=best)
         pool = blocks.strip(view.figures.pool)
         second = speed.strip(view.figures.speed, width - len(pool) - 2)
         gap = max(1, width - second.cell_length - len(pool))

@@ -10,6 +10,7 @@ import pytest
 from engine import events
 from engine.events import (
     Blocks,
+    Counters,
     Cycle,
     DeviceMemory,
     Drafted,
@@ -21,6 +22,7 @@ from engine.events import (
     Loading,
     MemoryRead,
     ModelInfo,
+    Piece,
     Preempted,
     Prefilled,
     Started,
@@ -60,6 +62,10 @@ EVERY: tuple[Event, ...] = (
         in_flight=((11, 1),),
     ),
     Cycle(1, 1, 0, (), 0, (Emitted(4, "", "plain"),), 0.0, 0.02, 0.03, replace(BLOCKS, table=(), cached=()), 3),
+    Cycle(1, 2, 0, (), 0, (Emitted(4, "a", "plain", -0.5, ((4, -0.5), (7, -1.5))),), 0.0, 0.1, 0.1, BLOCKS, 3),
+    Piece(1, "some text", 0.25),
+    Counters(1),
+    Counters(1, 3, 12, 5, (3, 2, 0), 0.5),
     Preempted(1),
     MemoryRead(MEMORY),
     Finished(1, "eos", " né\U0001f600", USAGE, BLOCKS),

@@ -100,7 +100,8 @@ def test_a_stream_is_the_reply_in_pieces(http: httpx.Client, bundled: Engine) ->
 
 def test_a_stream_of_events_is_what_panels_need(http: httpx.Client) -> None:
     events = [from_json(piece) for piece in stream(http, events=True, depth=4)]
-    assert [type(event) for event in events[:3]] == [Loaded, Started, Prefilled]
+    assert [type(event) for event in events[:2]] == [Started, Prefilled]
+    assert isinstance(from_json(http.get("/loaded").json()), Loaded)
     assert isinstance(events[-1], Finished)
     assert any(isinstance(event, Cycle) and event.drafted for event in events)
 
@@ -202,6 +203,17 @@ def test_who_hangs_up_frees_the_blocks(served: Served, bundled: Engine) -> None:
         until(lambda: not bundled.busy and tiny.held(bundled) == 0)
         until(lambda: served.desk._inside == 0)
     assert served.desk.metrics.running == served.desk.metrics.waiting == 0
+
+
+def test_who_hangs_up_while_waiting_is_forgotten(bundled: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the first event there is not even a status."""
+    with serving(bundled) as served, monkeypatch.context() as patch:
+        patch.setattr(bundled._loop._scheduler, "admit", list)
+        for route in ("/generate/stream", "/v1/chat/completions"):
+            with pytest.raises(httpx.ReadTimeout):
+                body = {"messages": CHAT, "max_tokens": 5, "stream": True} if "v1" in route else ASK
+                httpx.post(served.url + route, json=body, timeout=0.3)
+            until(lambda: not bundled.busy and served.desk._inside == 0)
 
 
 def test_a_full_queue_says_when_to_come_back(bundled: Engine) -> None:
