@@ -99,7 +99,9 @@ def _column(cycle: Cycle, place: int) -> int:
 def _drafted(cycle: Cycle, position: int) -> tuple[str, str, str, str, str]:
     token: Drafted = cycle.drafted[position]
     kind = "draft" if token.kept else "rejected"
-    dropped = not token.kept and position > cycle.accepted
+    # Where the reply ended among the kept ones, what follows was not judged either.
+    ended = all(emitted.origin == "draft" for emitted in cycle.emitted)
+    dropped = not token.kept and (position > cycle.accepted or ended)
     word = "kept" if token.kept else "dropped" if dropped else "rejected"
     style = CELL_STYLES["dropped" if dropped else kind]
     return f"{GLYPHS[kind]} {label(token.text)}", f"q {chance(token.q)}", f"p {chance(token.p)}", word, style

@@ -28,7 +28,9 @@ def panel(journal: Journal, number: int, width: int, height: int) -> Content:
     cycle = traced.cycle
     figure = f"round {traced.round + 1} of {len(journal.rounds)} · place {traced.place + 1} of {len(cycle.emitted)}"
     lines = [heading(f"Token {number + 1:,} of {journal.tokens:,}", figure, width)] if height > 2 else []
-    lines.append(_who(traced.token.text, traced.token.origin, f"id {traced.token.id}"))
+    # What shows nothing, such as the end of the text, has at least a name where it was drafted.
+    name = traced.token.text or (traced.draft.text if traced.draft and traced.token.origin == "draft" else "")
+    lines.append(_who(name, traced.token.origin, f"id {traced.token.id}"))
     lines.append(_judged(traced, journal.rule_of(cycle)))
     if height > 6:
         lines.append(Content.assemble((f"{_drafter(traced)}{times(cycle)}", "$muted")))

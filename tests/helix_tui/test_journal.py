@@ -137,6 +137,14 @@ def test_a_row_has_what_was_drafted_its_chances_and_what_became_of_it() -> None:
     assert len(row(ROUNDS[1], "", 12, 4)) == 1, "no room for chances"
 
 
+def test_what_follows_the_end_of_the_reply_was_not_judged() -> None:
+    one = cycle("abc", "", 2)
+    ended = replace(one, emitted=(one.emitted[0], replace(one.emitted[1], text="")))
+    *_, word = (line.plain for line in row(ended, "", 120, 4))
+    assert word.split() == ["kept", "kept", "dropped"]
+    assert "✓ ‘b’" in token.panel(journal(ended), 1, 120, 9).plain, "the end has the name it was drafted by"
+
+
 def test_slow_motion_says_where_it_is() -> None:
     made = journal(*ROUNDS)
     held = slow.panel(made, None, 120, 10, held=True, running=True).plain
