@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from helix_tui.app import HelixApp
 from helix_tui.figures import Figures
 from helix_tui.messages import ReplayEnded, Rewound
 from helix_tui.replay import LOOP_PAUSE, SPEEDS, ReplaySource
-from helix_tui.speed import Speed
 
 
 @pytest.fixture
@@ -143,10 +143,15 @@ def figures_of(notes: Iterable[Any]) -> Figures:
     return figures
 
 
-def state(thing: object) -> object:
-    """Everything in it but the count of changes."""
-    if isinstance(thing, (Figures, Speed)):
-        return {name: state(value) for name, value in vars(thing).items() if name != "version"}
+def state(thing: Any) -> Any:
+    """Everything in it, all the way down, but the count of changes."""
+    if isinstance(thing, (list, tuple, deque)):
+        return [state(value) for value in thing]
+    if isinstance(thing, dict):
+        return {key: state(value) for key, value in thing.items()}
+    if type(thing).__module__.startswith("helix_tui."):
+        names = [*getattr(thing, "__dict__", {}), *getattr(thing, "__slots__", ())]
+        return {name: state(getattr(thing, name)) for name in names if name != "version"}
     return thing
 
 
