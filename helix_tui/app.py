@@ -17,6 +17,7 @@ from engine import Sampling, Speculation
 
 from .commands import HelixCommands
 from .conversation import Conversation
+from .leaving import obey_signals
 from .messages import Chat, Depth, Question
 from .quiet import hush_libraries, quiet
 from .screens.chat import ChatScreen
@@ -97,6 +98,9 @@ class HelixApp(StagedApp):
         self.source = source
         self._race = race
         self._leaving = False
+
+    def on_mount(self) -> None:
+        obey_signals(lambda: self.run_worker(self.action_quit(), name="signal"))
 
     def on_ready(self) -> None:
         if self._race is not None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
 
+import pytest
 from terminal import Terminal
 
 STUBS = Path(__file__).parents[1] / "stubs"
@@ -79,3 +81,50 @@ def test_quitting_in_mid_reply_is_quick_and_leaves_a_clean_terminal(tmp_path: Pa
         terminal.wait_for("bye")
         assert terminal.output.rstrip().endswith(b"bye")
         assert b"\x1b[?1049l" in terminal.output
+
+
+def test_a_crash_in_mid_reply_leaves_a_chat_that_goes_on(tmp_path: Path) -> None:
+    with chat(tmp_path, "crash") as terminal:
+        terminal.wait_for(lambda screen: "context" in screen and "Ask anything" in screen)
+        terminal.send("Tell me a story", "enter")
+        screen = terminal.wait_for("the device went away")
+        assert "Once upon a time" in screen
+        terminal.send("And again", "enter")
+        terminal.wait_for("% accepted")
+        terminal.send("ctrl+q")
+        assert terminal.wait_exit() == 0
+
+
+def test_resizing_in_mid_stream_down_to_nothing_and_back(tmp_path: Path) -> None:
+    with chat(tmp_path, "endless") as terminal:
+        terminal.wait_for(lambda screen: "context" in screen and "Ask anything" in screen)
+        terminal.send("go", "enter")
+        terminal.wait_for("word word word")
+        for size in ((60, 20), (20, 5), (5, 2), (40, 12), (100, 30)):
+            terminal.resize(*size)
+            terminal.wait_for("word" if size[1] > 2 else (lambda screen: True))
+        terminal.wait_for(lambda screen: "Speculation" in screen and "word word word" in screen)
+        terminal.send("ctrl+q")
+        assert terminal.wait_exit() == 0
+
+
+@pytest.mark.parametrize("words", ["", "endless"], ids=["idle", "in mid-reply"])
+def test_sigterm_leaves_in_order_and_restores_the_terminal(tmp_path: Path, words: str) -> None:
+    with chat(tmp_path, words) as terminal:
+        terminal.wait_for(lambda screen: "context" in screen and "Ask anything" in screen)
+        if words:
+            terminal.send("go", "enter")
+            terminal.wait_for("word word word")
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.wait_exit() == 0
+        terminal.wait_for("bye")
+        assert b"\x1b[?1049l" in terminal.output
+
+
+def test_a_terminal_that_closes_leaves_no_process_behind(tmp_path: Path) -> None:
+    with chat(tmp_path, "endless") as terminal:
+        terminal.wait_for(lambda screen: "context" in screen and "Ask anything" in screen)
+        terminal.send("go", "enter")
+        terminal.wait_for("word word word")
+        terminal.hang_up()
+        terminal.wait_exit()  # raises where it stays

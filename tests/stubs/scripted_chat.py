@@ -25,10 +25,18 @@ def noise(engine: ScriptedEngine) -> None:
     warnings.warn(f"{NOISE} warning", stacklevel=1)
 
 
+def crash(engine: ScriptedEngine) -> None:
+    """Once, in the middle of a reply."""
+    if engine.steps == 9:
+        raise RuntimeError("the device went away")
+
+
 def main() -> None:
     engine = ScriptedEngine(cycle_seconds=0.01)
     if "noisy" in sys.argv:
         engine.before_step = noise
+    if "crash" in sys.argv:
+        engine.before_step = crash
     if "endless" in sys.argv:
         engine.replies = ["word " * 100_000]
     HelixApp(LiveSource(loader=loader(engine))).run()

@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import signal
 import struct
 import subprocess
@@ -48,6 +49,7 @@ class Terminal:
         self._stream = pyte.ByteStream(self._screen)
         self._changed = threading.Condition()
         self._rest = b""
+        self._gone = threading.Event()
         self.output = b""
         """Every byte that the program wrote."""
         self._master, slave = pty.openpty()
@@ -96,12 +98,21 @@ class Terminal:
         """The program's exit status."""
         return self.process.wait(timeout)
 
+    def hang_up(self) -> None:
+        """Close the terminal under the program, as closing its window does."""
+        self._gone.set()
+        self._reader.join()
+        os.close(self._master)
+        # To a program that was started by a shell the kernel sends this; ours has no controlling terminal.
+        self.process.send_signal(signal.SIGHUP)
+
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
         self._reader.join(2)
-        os.close(self._master)
+        if not self._gone.is_set():
+            os.close(self._master)
 
     def __enter__(self) -> Terminal:
         return self
@@ -115,7 +126,9 @@ class Terminal:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def _read(self) -> None:
-        while True:
+        while not self._gone.is_set():
+            if not select.select([self._master], [], [], 0.1)[0]:
+                continue
             try:
                 data = os.read(self._master, 65536)
             except OSError:
