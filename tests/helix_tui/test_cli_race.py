@@ -88,7 +88,12 @@ def test_a_run_that_fails_ends_with_its_error(
 
 def test_in_a_terminal_it_opens_straight_into_the_race(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", "import sys; from helix_tui.cli import main; sys.exit(main())", "race"]
-    env = {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    env = {
+        "PYTHONPATH": str(ROOT),
+        "XDG_STATE_HOME": str(tmp_path),
+        "XDG_DATA_HOME": str(tmp_path),
+        "TEXTUAL_ANIMATIONS": "full",
+    }
     with Terminal([*argv, "What is a black hole?", "--depth", "4", "--max-tokens", "32"], (120, 35), env) as terminal:
         terminal.wait_for("Race  What is a black hole?")
         terminal.wait_for("replaying both together", 120)
