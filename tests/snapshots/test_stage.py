@@ -20,7 +20,6 @@ Snap = Callable[..., bool]
 
 async def quiet(pilot: Pilot[None], app: HelixApp) -> None:
     """Nothing that comes and goes by the clock, and everything drawn."""
-    app.chat.prompt.cursor_blink = False
     app.clear_notifications()
     await until(pilot, lambda: not app.screen.query("Toast"))
     app.chat.mark()
@@ -32,6 +31,7 @@ def test_stage(snap_compare: Snap, size: tuple[int, int]) -> None:
     app = app_over()
 
     async def run(pilot: Pilot[None]) -> None:
+        app.chat.prompt.cursor_blink = False
         await until(pilot, lambda: app.chat.ready)
         await pilot.press("f8", "ctrl+b")
         await ask(pilot, app, "Tell me a story")
