@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
 from textual.app import SystemCommand
@@ -36,16 +36,9 @@ PATIENCE = 10.0
 class HelixApp(StagedApp):
     """Chat with the model behind `source`, and watch it speculate."""
 
-    CSS_PATH = [  # noqa: RUF012
-        "screens/chat.tcss",
-        "screens/help.tcss",
-        "screens/map.tcss",
-        "screens/picker.tcss",
-        "screens/race.tcss",
-        "screens/setup.tcss",
-        "screens/swarm.tcss",
-        "screens/stage.tcss",
-        "screens/learn.tcss",
+    CSS_PATH: ClassVar[list[str | PurePath]] = [
+        f"screens/{name}.tcss"
+        for name in ("chat", "help", "library", "map", "picker", "race", "setup", "swarm", "stage", "learn")
     ]
     TITLE = "helix"
     COMMANDS: ClassVar[set[Any]] = {HelixCommands}

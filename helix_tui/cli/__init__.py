@@ -8,7 +8,7 @@ import typer
 
 from engine import HelixError
 
-from . import ask, bench, chat, config, demo, doctor, race, replay, serve
+from . import ask, bench, chat, config, demo, doctor, export, history, race, replay, serve
 from .group import app
 from .terminal import complain, use_utf8
 
@@ -19,6 +19,8 @@ for command in (
     demo.demo,
     race.race,
     replay.replay,
+    history.history,
+    export.export,
     doctor.doctor,
     config.config,
     bench.bench,

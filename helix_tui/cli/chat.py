@@ -9,7 +9,7 @@ import typer
 
 from .. import options
 from ..plain.terminals import only_lines
-from . import remote
+from . import chats, remote
 from .group import print_version, refuse_misplaced
 from .terminal import check_writable, need_terminal, reader_may_leave, run
 
@@ -41,6 +41,9 @@ def chat(
     attach: remote.Attach = None,
     connect: remote.Connect = None,
     api_key: remote.ApiKey = None,
+    resume: chats.Resume = False,
+    data: chats.Data = None,
+    no_history: chats.NoHistory = False,
     version: Annotated[
         bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -66,12 +69,13 @@ def chat(
     from ..app import HelixApp
     from ..sent_file import SentFile
     from ..settings.on_screen import checked
-    from ..store import data_folder
 
     settings = checked(choices.settings)
     settings.insist()
     source = remote.source_of(choices, attach, connect, api_key)
     request = choices.request
+    store = chats.open_store(data, no_history)
+    conversation = chats.resumed(ctx, store, request, settings.system) if resume else None
     run(
         HelixApp(
             source,
@@ -82,7 +86,9 @@ def chat(
             seed=request.seed,
             record=record,
             settings=settings,
-            sent=SentFile(data_folder() / "sent.db") if settings["chat.history"] else None,
+            sent=SentFile(store.path.parent / "sent.db") if store.path and settings["chat.history"] else None,
+            store=store,
+            conversation=conversation,
         )
     )
 

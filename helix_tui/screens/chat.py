@@ -8,6 +8,8 @@ from textual.binding import Binding, BindingType
 
 from ..keys import bindings
 from ..starters import NUMBERED
+from .actions.branches import BranchActions
+from .actions.chats import ChatsActions
 from .actions.context import ContextWarning
 from .actions.copying import CopyActions
 from .actions.depth import DepthActions
@@ -31,6 +33,8 @@ class ChatScreen(
     StageActions,
     TokenActions,
     SlowActions,
+    BranchActions,  # before TalkActions: an edited question goes back in the chat before it is asked
+    ChatsActions,
     ModelActions,
     LearnActions,
     TalkActions,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import events
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.geometry import Region, Size
 from textual.layout import DockArrangeResult
@@ -21,11 +24,21 @@ from .turns import CardView, NoteView, QuestionView, ReplyView
 SELECTED = "-selected"
 
 
-class Transcript(VerticalScroll, Bare):
+class Transcript(VerticalScroll, Bare, inherit_bindings=False):
     """Turns from top to bottom; while the model loads, the loading line stays last.
 
     They stand in a column at least as tall as the view: an anchored view of less would hang at its bottom.
     """
+
+    # The scrolling keys of VerticalScroll but left and right, which walk between versions.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "scroll_up", show=False, id="transcript.up"),
+        Binding("down", "scroll_down", show=False, id="transcript.down"),
+        Binding("home", "scroll_home", show=False, id="transcript.home"),
+        Binding("end", "scroll_end", show=False, id="transcript.end"),
+        Binding("pageup", "page_up", show=False, id="transcript.page_up"),
+        Binding("pagedown", "page_down", show=False, id="transcript.page_down"),
+    ]
 
     class Typed(TextualMessage):
         """A key that belongs in the prompt was pressed here."""
@@ -151,6 +164,7 @@ class Transcript(VerticalScroll, Bare):
             child.remove()
         self._column.mount_all(added, before=last[0] if last else None)
         self.number(conversation)
+        self.choose(None)
         self.follow()
 
     def _after(self, kept: int) -> list[Widget]:

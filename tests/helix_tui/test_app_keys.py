@@ -251,10 +251,11 @@ def test_every_command_is_in_the_palette() -> None:
     async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
         there = await names(app, pilot)
         live = {c.help for c in COMMANDS if c.when != "replay"}
-        # These two depend on what runs.
+        # These depend on what runs, and on what is being written.
         assert live - {str(name) for name in there} == {
             "Stop the reply and keep what is there",
             "After a failed load: try it again",
+            "Leave a question as it was",
         }
         assert {"Theme: helix-dark", "Theme: helix-light"} <= {str(name) for name in there}
 

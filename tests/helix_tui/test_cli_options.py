@@ -85,6 +85,8 @@ def test_no_command_opens_the_app(app: type[FakeApp]) -> None:
         "record": None,
         "settings": made.options["settings"],
         "sent": made.options["sent"],
+        "store": made.options["store"],
+        "conversation": None,
     }
 
 
@@ -106,6 +108,8 @@ def test_options_reach_the_app(app: type[FakeApp], tmp_path: Path) -> None:
         "record": file,
         "settings": made.options["settings"],
         "sent": made.options["sent"],
+        "store": made.options["store"],
+        "conversation": None,
     }
     assert not file.exists()
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from terminal import Terminal
 
+from helix_tui.store import Store, data_folder
+
 STUBS = Path(__file__).parents[1] / "stubs"
 ROOT = STUBS.parents[1]
 
@@ -128,3 +130,24 @@ def test_a_terminal_that_closes_leaves_no_process_behind(tmp_path: Path) -> None
         terminal.wait_for("word word word")
         terminal.hang_up()
         terminal.wait_exit()  # raises where it stays
+
+
+def test_kill_in_mid_stream_and_resume_shows_what_was_there(tmp_path: Path) -> None:
+    with chat(tmp_path, "endless", "kept") as terminal:
+        terminal.wait_for(lambda screen: "context" in screen and "Ask anything" in screen)
+        terminal.send("go", "enter")
+        terminal.wait_for("word word word")
+        store = Store(data_folder())
+        while not (store.recent() and "word" in store.recent()[0].preview):
+            time.sleep(0.05)
+        store.close()
+        terminal.process.kill()
+        terminal.wait_exit()
+    with chat(tmp_path, "kept", "--resume") as terminal:
+        screen = terminal.wait_for("cut off · ")
+        assert "go" in screen and "word word word" in screen
+        terminal.wait_for("Ask anything")
+        terminal.send("and then?", "enter")
+        terminal.wait_for("73 % accepted")
+        terminal.send("ctrl+q")
+        assert terminal.wait_exit() == 0

@@ -1,4 +1,7 @@
-"""The app over a scripted engine, as a program for a pseudo-terminal. Arguments: `noisy` writes natively meanwhile."""
+"""The app over a scripted engine, as a program for a pseudo-terminal.
+
+Arguments: `noisy` writes natively meanwhile, `endless` never stops, `kept` keeps chats, `--resume` goes on with one.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from scripted import ScriptedEngine, loader
 
 from helix_tui.app import HelixApp
 from helix_tui.sources import LiveSource
+from helix_tui.store import Store, data_folder
 
 NOISE = "NOISE-ON-THE-SCREEN"
 
@@ -39,7 +43,9 @@ def main() -> None:
         engine.before_step = crash
     if "endless" in sys.argv:
         engine.replies = ["word " * 100_000]
-    HelixApp(LiveSource(loader=loader(engine))).run()
+    store = Store(data_folder() if "kept" in sys.argv else None)
+    last = store.load(store.recent()[0].id) if "--resume" in sys.argv else None
+    HelixApp(LiveSource(loader=loader(engine)), store=store, conversation=last).run()
     print("bye")
 
 
