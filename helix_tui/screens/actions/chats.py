@@ -15,7 +15,10 @@ from ..library import LibraryScreen
 
 class ChatsActions(ChatCore):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("library", "export"):
+        if action == "library":
+            # What was asked on other days is nothing for an audience.
+            return not self.replaying and not getattr(self.app, "staged", False)
+        if action == "export":
             return not self.replaying
         return super().check_action(action, parameters)
 
