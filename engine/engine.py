@@ -86,6 +86,11 @@ class Engine:
         return engine
 
     @property
+    def chunk(self) -> int:
+        """Prompt tokens in one forward, of all requests together."""
+        return self._config.prefill_chunk
+
+    @property
     def busy(self) -> bool:
         """Whether a step has anything to do."""
         return bool(self._loop.live)

@@ -65,14 +65,13 @@ class Scheduler:
         """Tokens each running sequence computes in this step: of prompts, at most `chunk` together.
 
         They share evenly and what a short one leaves goes to the longer ones, so a long prompt never holds up a short
-        one, and each moves in every step.
+        one, and each moves in every step. Where half a chunk ends as many prompts, half it is: their first tokens do
+        not wait for what is left of the others.
         """
         prompts = sorted((s for s in self.running if s.pending > 1), key=lambda s: s.pending)
-        portions = {s.id: 1 for s in self.running}
-        for place, sequence in enumerate(prompts):
-            portions[sequence.id] = min(sequence.pending, max(1, chunk // (len(prompts) - place)))
-            chunk -= portions[sequence.id]
-        return portions
+        whole, half = _share_out(prompts, chunk), _share_out(prompts, chunk // 2)
+        ending = [sum(part[s.id] == s.pending for s in prompts) for part in (whole, half)]
+        return {s.id: 1 for s in self.running} | (half if ending[0] == ending[1] > 0 else whole)
 
     def make_room(
         self,
@@ -129,6 +128,15 @@ class Scheduler:
             return False
         stem = sequence.tokens[:end]
         return any(s.table.length < end and s.tokens[:end] == stem for s in running)
+
+
+def _share_out(prompts: list[Sequence], chunk: int) -> dict[int, int]:
+    """A chunk among prompts, the shortest first."""
+    portions = {}
+    for place, sequence in enumerate(prompts):
+        portions[sequence.id] = min(sequence.pending, max(1, chunk // (len(prompts) - place)))
+        chunk -= portions[sequence.id]
+    return portions
 
 
 def _turn(sequence: Sequence) -> tuple[float, int]:

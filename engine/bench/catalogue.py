@@ -72,6 +72,13 @@ _ALL = (
         "A cycle less its draft and its verification, over a plain target forward.",
     ),
     Section(
+        "serve",
+        "Many at once",
+        "The same replies together and one after the other; long prompts on a copy with a longer context.",
+        ours="together",
+        theirs="against",
+    ),
+    Section(
         "logits",
         "Error of the logits",
         "Relative L2 error against the same weights in float32, over a fixed text.",

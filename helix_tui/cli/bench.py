@@ -15,6 +15,7 @@ def bench(
     section: Annotated[
         list[str] | None, typer.Option(help="What to measure, all unless told; give it again for more.")
     ] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Many at once: the same as --section serve.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="A smoke run of seconds; its figures mean little.")] = False,
     runs: Annotated[int, typer.Option(help="Rounds of every comparison; the middle one is shown.")] = 5,
     tokens: Annotated[int, typer.Option(help="New tokens of each reply.")] = 64,
@@ -30,12 +31,12 @@ def bench(
 ) -> int:
     """Measure speed on this machine, against baseline and against others.
 
-    Sections: rivals, prompts, depth, prefix, cache, utilisation, bandwidth, overhead, logits.
+    Sections: rivals, prompts, depth, prefix, cache, utilisation, bandwidth, overhead, serve, logits.
     """
     from engine.bench import Settings
 
     settings = Settings(
-        sections=tuple(section or ()),
+        sections=(*(section or ()), *(("serve",) if serve else ())),
         quick=quick,
         runs=runs,
         tokens=tokens,

@@ -124,10 +124,12 @@ def test_a_short_request_answers_while_a_long_prompt_is_read(
 def test_prompts_share_a_chunk_evenly(pair: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pair._loop, "_config", type(pair._loop._config)(prefill_chunk=40))
     calls = rows_of(pair, monkeypatch)
-    for length, seed in ((120, 51), (90, 52), (4, 53)):
+    for length, seed in ((120, 51), (90, 52)):
         pair.submit(ask(length, seed, max_tokens=1))
     pair.step()
-    assert sorted(calls[0]) == [4, 18, 18]
+    pair.submit(ask(4, 53, max_tokens=1))
+    pair.step()
+    assert [sorted(call) for call in calls] == [[20, 20], [4, 8, 8]], "half a chunk when a first token is due"
     finish(pair)
 
 
