@@ -68,7 +68,7 @@ COMMANDS = (
             footer=False, when="live"),
     Command("chat.library", "library", "Chats", "Your chats: search, open, rename, delete", "h", "f2", when="live"),
     Command("chat.new", "new_chat", "New", "Start a new chat", "n", "ctrl+n", when="live"),
-    Command("model.pick", "models", "Models", "Choose another model, or fetch one; the chat stays", "m", "f3",
+    Command("model.pick", "models", "Models", "Choose another model, or fetch one; the chat stays", "M", "f3",
             footer=False, when="live"),
     Command("chat.setup", "setup", "Settings", "System prompt, sampling, depth and theme of this chat", "u", "ctrl+y",
             footer=False, when="live"),

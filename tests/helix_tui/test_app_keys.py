@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import combinations
 
 import pytest
 from driving import app_over, ask, cards, drive, foot, replies, screen_text, send, told, until
@@ -10,7 +11,7 @@ from scripted import STORY, ScriptedEngine
 from textual.pilot import Pilot
 
 from helix_tui.app import HelixApp
-from helix_tui.keys import COMMANDS
+from helix_tui.keys import COMMANDS, Command
 from helix_tui.screens.chat import ChatScreen
 from helix_tui.screens.help import HelpScreen
 
@@ -346,3 +347,16 @@ def test_a_bad_depth_is_refused() -> None:
 
     with pytest.raises(InvalidRequest, match="depth"):
         app_over(depth=99)
+
+
+def test_no_key_means_two_things_at_once() -> None:
+    """Only commands of which one at most can be done at a time share a key."""
+    never_together = [{"chat.stop", "chat.read"}, {"chat.retry", "race.open"}]
+    taken: dict[str, list[Command]] = {}
+    for command in COMMANDS:
+        for key in filter(None, f"{command.plain},{command.typing}".split(",")):
+            taken.setdefault(key, []).append(command)
+    for key, commands in taken.items():
+        for one, other in combinations(commands, 2):
+            apart = {one.when, other.when} == {"live", "replay"} or {one.id, other.id} in never_together
+            assert apart, f"{key} is {one.id} and {other.id}"
