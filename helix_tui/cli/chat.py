@@ -9,6 +9,7 @@ import typer
 
 from .. import options
 from ..plain.terminals import only_lines
+from ..store import data_folder
 from . import chats, remote
 from .group import print_version, refuse_misplaced
 from .terminal import check_writable, need_terminal, reader_may_leave, run
@@ -56,13 +57,17 @@ def chat(
     choices = options.choose(ctx, given)
     lines = plain or only_lines()
     remote.check(attach, connect, said=_is_said(ctx, "connect"), plain=lines)
+    request, settings = choices.request, choices.settings
     if lines:
         if record is not None:
             check_writable(record)
         from ..plain.start import start
 
+        store = chats.open_store(data, no_history, settings["chat.save"])
+        system = settings.system
+        going_on = chats.resumed(ctx, store, request, system) if resume else chats.begun(request, system)
         with reader_may_leave():
-            raise typer.Exit(start(choices, record))
+            raise typer.Exit(start(choices, going_on, store, record))
     need_terminal('to print a reply here, use: helix-chat ask "..."')
     if record is not None:
         check_writable(record)
@@ -70,11 +75,10 @@ def chat(
     from ..sent_file import SentFile
     from ..settings.on_screen import checked
 
-    settings = checked(choices.settings)
+    settings = checked(settings)
     settings.insist()
     source = remote.source_of(choices, attach, connect, api_key)
-    request = choices.request
-    store = chats.open_store(data, no_history)
+    store = chats.open_store(data, no_history, settings["chat.save"])
     conversation = chats.resumed(ctx, store, request, settings.system) if resume else None
     run(
         HelixApp(
@@ -86,7 +90,7 @@ def chat(
             seed=request.seed,
             record=record,
             settings=settings,
-            sent=SentFile(store.path.parent / "sent.db") if store.path and settings["chat.history"] else None,
+            sent=SentFile((data or data_folder()) / "sent.db") if settings["chat.history"] and not no_history else None,
             store=store,
             conversation=conversation,
         )

@@ -14,6 +14,7 @@ import typer
 from engine import HelixError, InvalidRequest, Request
 
 from ..conversation import Conversation
+from ..messages import Question
 from ..store import Store, StoreError, data_folder
 
 Data = Annotated[Path | None, typer.Option(help="Keep chats in this folder; HELIX_DATA, unless told.")]
@@ -22,10 +23,11 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with the last chat
 Given = Callable[[str], Any]
 
 
-def open_store(data: Path | None, no_history: bool = False) -> Store:
+def open_store(data: Path | None, no_history: bool = False, save: bool = True) -> Store:
+    """The store of a chat, which keeps nothing with `--no-history` or where the settings say `chat.save = false`."""
     if no_history and data is not None:
         raise InvalidRequest("--no-history keeps no chats, so give it no --data.")
-    return Store(None if no_history else data or data_folder())
+    return Store(data or data_folder() if save and not no_history else None)
 
 
 @contextmanager
@@ -55,6 +57,13 @@ def pick(store: Store, which: str) -> Conversation:
     return conversation
 
 
+def begun(request: Request, system: str | None) -> Conversation:
+    """A new chat that asks as the request does."""
+    return Conversation(
+        system, Question((), request.speculation.depth, request.sampling, request.max_tokens, request.seed)
+    )
+
+
 def resumed(ctx: typer.Context, store: Store, request: Request, system: str | None) -> Conversation:
     """The last chat, with its own settings except those that were given now."""
 
@@ -62,6 +71,8 @@ def resumed(ctx: typer.Context, store: Store, request: Request, system: str | No
         sources = [ctx.get_parameter_source(name) for name in names]
         return any(source is not None and source.name == "COMMANDLINE" for source in sources)
 
+    if store.path is None:
+        raise InvalidRequest("No chats are kept here (--no-history, or chat.save in the settings): give no --resume.")
     try:
         conversation = pick(store, "last")
     except (HelixError, StoreError):

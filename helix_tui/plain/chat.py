@@ -1,4 +1,4 @@
-"""The line mode's loop: a line in, a reply out, over the same engine as the app."""
+"""The line mode's loop: a line in, a reply out, over the same engine and the same store as the app."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TextIO
 
-from engine import Engine, Event, HelixError, InvalidRequest, Recorder, Request, Speculation
-from engine.events import Cycle, Failed, Finished, Usage
+from engine import Engine, Event, HelixError, InvalidRequest, Recorder, Speculation
+from engine.events import Cycle, Emitted, Failed, Finished, FinishReason, Usage
 
+from ..conversation import Conversation
 from ..interrupt import interruptible
 from ..messages import Depth
+from ..store import Store
 from . import words
 
 FIXED = 4
@@ -22,21 +24,18 @@ class PlainChat:
     """One chat in lines. `run` ends with the input or `/quit`."""
 
     def __init__(
-        self, engine: Engine, request: Request, system: str | None, *, recorder: Recorder | None = None,
+        self, engine: Engine, conversation: Conversation, store: Store, *, recorder: Recorder | None = None,
         lines: TextIO | None = None, out: TextIO | None = None,
     ) -> None:  # fmt: skip
-        """`request` says how to ask; its own messages are a stand-in."""
+        """`conversation` says how to ask; one with turns in it goes on."""
         self._engine = engine
-        self._request = request
-        self._depth: Depth = request.speculation.depth
+        self._conversation = conversation
+        self._store = store
         self._depth_before: Depth = self._depth or FIXED
-        self._system = system
         self._recorder = recorder
         self._in = lines or sys.stdin
         self._out = out or sys.stdout
         self._typed = self._in.isatty()
-        self._turns: list[dict[str, str]] = []
-        self._usages: list[Usage] = []
         self._commands: dict[str, Callable[[str], None]] = {
             "help": self._help, "depth": self._set_depth, "baseline": self._baseline, "new": self._new,
             "system": self._set_system, "stop": self._stop, "stats": self._stats,
@@ -46,7 +45,10 @@ class PlainChat:
     def run(self) -> int:
         """Returns the exit code: 0, 1 when a question that was piped in failed, 130 when Ctrl-C ended it."""
         interrupted = False
+        for earlier in words.earlier(self._conversation):
+            self._say(earlier)
         while True:
+            self._tell_news()
             try:
                 line = self._read()
             except KeyboardInterrupt:
@@ -91,44 +93,68 @@ class PlainChat:
         command(rest.strip())
 
     def _ask(self, text: str) -> None:
-        head = [{"role": "system", "content": self._system}] if self._system else []
-        messages = [*head, *self._turns, {"role": "user", "content": text}]
-        request = replace(self._request, messages=messages, speculation=Speculation(depth=self._depth))
-        said, ended = "", None
+        reply, ended = self._conversation.ask(text), None
+        reply.model = self._engine.loaded.target.name
+        self._store.save(self._conversation, self._conversation.messages[reply.parent or ""], reply)
         speech = words.Words()
         try:
             self._say("Helix: ", end="")
+            request = replace(self._conversation.settings, messages=self._conversation.chat).request()
             with interruptible() as pressed:
                 for event in self._engine.stream(request):
                     self._record(event)
                     if isinstance(event, Cycle):
+                        self._grow(event.emitted)
                         piece = "".join(token.text for token in event.emitted)
                     elif isinstance(event, Finished):
                         # What was held back as the possible start of a stop text comes only with the end.
-                        piece, ended = event.text[len(said) :], event
+                        piece, ended = event.text[len(reply.text) :], event
+                        self._conclude(event.reason, event.usage, event.text)
                     elif isinstance(event, Failed):
                         raise HelixError(event.message)
                     else:
                         continue
-                    said += piece
                     self._say(speech.feed(piece), end="")
                     if pressed.is_set() and ended is None:
                         self._engine.cancel(event.request)
         except HelixError as error:
+            self._conclude("error")
             self._say(speech.end())
             self._say(f"Error: {error}")
             self.failed = True
-        if ended is None:
-            return
-        self._say(speech.end())
-        self._say(words.reply(ended.reason, ended.usage))
-        self._usages.append(ended.usage)
-        if ended.text.strip():
-            self._turns += [messages[-1], {"role": "assistant", "content": ended.text}]
+        finally:
+            # Whatever ended it, such as a second Ctrl+C: what has come is kept.
+            self._conclude("cancelled")
+        if ended is not None:
+            self._say(speech.end())
+            self._say(words.reply(ended.reason, ended.usage))
+
+    def _grow(self, tokens: tuple[Emitted, ...]) -> None:
+        if (reply := self._conversation.open) is not None:
+            self._conversation.extend(tokens)
+            self._store.append(reply, tokens)
+
+    def _conclude(self, reason: FinishReason, usage: Usage | None = None, text: str | None = None) -> None:
+        """Close the running reply and keep it whole; without one, nothing happens."""
+        if (reply := self._conversation.close(reason, usage, text)) is not None:
+            self._store.save(self._conversation, reply)
+
+    def _tell_news(self) -> None:
+        """Whether something is wrong with the history: to stderr, for it is no part of the chat."""
+        for sentence in self._store.news():
+            print(sentence, file=sys.stderr, flush=True)
 
     def _record(self, event: Event) -> None:
         if self._recorder is not None:
             self._recorder.write(event)
+
+    @property
+    def _depth(self) -> Depth:
+        return self._conversation.settings.depth
+
+    @_depth.setter
+    def _depth(self, depth: Depth) -> None:
+        self._conversation.settings = replace(self._conversation.settings, depth=depth)
 
     # Commands
 
@@ -154,21 +180,22 @@ class PlainChat:
         self._say(f"Baseline is off, depth: {self._depth}." if self._depth else "Baseline: speculation is off.")
 
     def _new(self, rest: str) -> None:
-        self._turns.clear()
-        self._usages.clear()
+        self._begin(self._conversation.system)
         self._say("A new chat.")
 
     def _set_system(self, rest: str) -> None:
-        self._system = rest or None
-        self._turns.clear()
-        self._usages.clear()
+        self._begin(rest or None)
         self._say("A new chat with that system prompt." if rest else "A new chat without a system prompt.")
+
+    def _begin(self, system: str | None) -> None:
+        self._conversation = Conversation(system, self._conversation.settings)
 
     def _stop(self, rest: str) -> None:
         self._say("Nothing is running. While a reply comes, Ctrl+C stops it and keeps what is there.")
 
     def _stats(self, rest: str) -> None:
-        for line in words.chat(self._usages, self._engine.loaded, self._depth):
+        usages = [message.usage for message in self._conversation.path if message.usage is not None]
+        for line in words.chat(usages, self._engine.loaded, self._depth):
             self._say(line)
 
     def _say(self, text: str, end: str = "\n") -> None:

@@ -12,14 +12,25 @@ import engine as helix
 from engine import Event, Recorder
 from engine.events import Loading
 
+from ..conversation import Conversation
 from ..options import Choices
 from ..quiet import hush_libraries
+from ..store import Store
 from . import words
 from .chat import PlainChat
 
 
-def start(choices: Choices, record: Path | None = None) -> int:
+def start(choices: Choices, conversation: Conversation, store: Store, record: Path | None = None) -> int:
     """Load, chat until the end of the input. Returns the exit code. Raises HelixError when nothing can be loaded."""
+    try:
+        return _chat(choices, conversation, store, record)
+    finally:
+        store.close()
+        for sentence in store.news():
+            print(sentence, file=sys.stderr, flush=True)
+
+
+def _chat(choices: Choices, conversation: Conversation, store: Store, record: Path | None) -> int:
     hush_libraries()
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     for problem in choices.settings.problems:
@@ -39,4 +50,4 @@ def start(choices: Choices, record: Path | None = None) -> int:
 
         engine = stack.enter_context(helix.Engine.load(**choices.load, progress=watch))
         print(f"{words.ready(engine.loaded)} /help lists the commands.", file=sys.stderr, flush=True)
-        return PlainChat(engine, choices.request, choices.settings.system, recorder=recorder).run()
+        return PlainChat(engine, conversation, store, recorder=recorder).run()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from engine.events import Loaded, Loading, Usage
 
+from ..conversation import Conversation
 from ..render.summary import REASONS
 from ..render.text import safe
 from ..render.units import count, percent, rate, seconds
@@ -72,6 +73,16 @@ def ready(loaded: Loaded) -> str:
     """`Ready: bundled on cpu, with a draft model.`"""
     with_draft = "with a draft model" if loaded.draft is not None else "without a draft model"
     return f"Ready in {seconds(loaded.seconds)}: {safe(loaded.target.name)} on {loaded.device}, {with_draft}."
+
+
+def earlier(conversation: Conversation) -> list[str]:
+    """The turns of a chat that goes on; nothing of a new one."""
+    if not conversation.path:
+        return []
+    lines = [f"Going on with: {safe(conversation.title)}"]
+    for message in conversation.path:
+        lines.append(f"{'You' if message.role == 'user' else 'Helix'}: {safe(message.text)}")
+    return lines
 
 
 def reply(reason: str, usage: Usage) -> str:

@@ -16,11 +16,15 @@ from making import loaded, usage
 from scripted import STORY, ScriptedEngine
 from terminal import Terminal
 
-from engine import Event, Request, Sampling, Speculation
+from engine import Event, Request
 from engine.events import Loading
+from helix_tui.cli import main
+from helix_tui.conversation import Conversation
+from helix_tui.messages import Question
 from helix_tui.plain import words
 from helix_tui.plain.chat import PlainChat
 from helix_tui.plain.terminals import only_lines
+from helix_tui.store import Store
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = "import sys; from helix_tui.cli import main; sys.exit(main())"
@@ -35,11 +39,15 @@ class Streaming(ScriptedEngine):
             yield from self.step()
 
 
-def chat(text: str, engine: Streaming | None = None, depth: int = 4, system: str | None = None) -> tuple[str, int]:
+def chat(
+    text: str, engine: Streaming | None = None, depth: int = 4, store: Store | None = None,
+    conversation: Conversation | None = None,
+) -> tuple[str, int]:  # fmt: skip
     out = io.StringIO()
-    request = Request(prompt="?", sampling=Sampling(), speculation=Speculation(depth=depth))
-    request = Request(messages=[{"role": "user", "content": "?"}], speculation=request.speculation)
-    plain = PlainChat(engine or Streaming(), request, system, lines=io.StringIO(text), out=out)  # type: ignore[arg-type]
+    conversation = conversation or Conversation(settings=Question((), depth))
+    plain = PlainChat(
+        engine or Streaming(), conversation, store or Store(None), lines=io.StringIO(text), out=out,  # type: ignore[arg-type]
+    )  # fmt: skip
     code = plain.run()
     return out.getvalue(), code
 
@@ -133,6 +141,61 @@ def test_ctrl_c_keeps_the_part_that_is_there() -> None:
     assert STORY.startswith(kept) and 0 < len(kept) < len(STORY)
 
 
+def test_a_chat_is_kept_while_it_streams(tmp_path: Path) -> None:
+    store, seen = Store(tmp_path), []
+
+    def look(engine: ScriptedEngine) -> None:
+        if engine.steps == 3:
+            seen.append(store.load(store.recent()[0].id))
+
+    chat("Tell me a story\n", Streaming(before_step=look), store=store)
+    [part] = seen
+    question, reply = part.path
+    assert question.text == "Tell me a story" and reply.reason is None
+    assert STORY.startswith(reply.text) and 0 < len(reply.text) < len(STORY)
+    [summary] = store.recent()
+    whole = store.load(summary.id)
+    assert whole is not None and summary.title == "Tell me a story"
+    assert whole.path[1].text == STORY and whole.path[1].reason == "eos" and whole.path[1].usage is not None
+    store.close()
+
+
+def test_a_new_chat_is_another_one_in_the_store(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    chat("One\n/new\nTwo\n/system Be kind.\nThree\n", Streaming(replies=["Yes."]), store=store)
+    assert {chat.title: chat.messages for chat in store.recent()} == {"One": 2, "Two": 2, "Three": 2}
+    assert [found.system for chat in store.search("three") if (found := store.load(chat.id))] == ["Be kind."]
+    store.close()
+
+
+def test_what_has_come_is_kept_whatever_ends_the_reply(tmp_path: Path) -> None:
+    def press(engine: ScriptedEngine) -> None:
+        if engine.steps == 3:
+            raise KeyboardInterrupt
+
+    store = Store(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        PlainChat(
+            Streaming(before_step=press), Conversation(), store, lines=io.StringIO("A\n"), out=io.StringIO(),  # type: ignore[arg-type]
+        )._ask("A")  # fmt: skip
+    kept = store.load(store.recent()[0].id)
+    assert kept is not None and kept.path[1].reason == "cancelled" and STORY.startswith(kept.path[1].text)
+    store.close()
+
+
+def test_a_resumed_chat_says_its_earlier_turns_and_goes_on(tmp_path: Path) -> None:
+    store, engine = Store(tmp_path), Streaming(replies=["Blue \x1b[2J.", "Red."])
+    chat("A colour?\n", engine, depth=2, store=store)
+    before = store.load(store.recent()[0].id)
+    text, _ = chat("Another?\n/stats\n", engine, store=store, conversation=before)
+    assert text.startswith("Going on with: A colour?\nYou: A colour?\nHelix: Blue ␛[2J.\nYou: Another?\nHelix: Red.\n")
+    assert "2 replies" in text and depths(engine) == [2, 2]
+    assert asked(engine)[-1] == ["A colour?", "Blue \x1b[2J.", "Another?"]
+    [one] = store.recent()
+    assert one.messages == 4
+    store.close()
+
+
 def test_loading_is_one_line_a_stage() -> None:
     stages = words.Stages()
     events = [Loading("reading"), Loading("reading", 1, 10), Loading("reading", 6, 10), Loading("reading", 7, 10),
@@ -184,3 +247,52 @@ def test_a_dumb_terminal_gets_lines_and_ctrl_c_stops_a_reply(tmp_path: Path) -> 
         assert terminal.wait_exit() == 0
         assert screen.count("Helix: ") == 1
     assert b"\x1b" not in terminal.output
+
+
+def piped(tmp_path: Path, text: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, "--plain", "--device", "cpu", "--max-tokens", "6", *options],
+        input=text,
+        env={**os.environ, **environment(tmp_path)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def test_a_piped_chat_is_resumed(tmp_path: Path) -> None:
+    first = piped(tmp_path, "Why is the sky blue?\n")
+    reply = re.search("Helix: (.*)", first.stdout)
+    again = piped(tmp_path, "And at night?\n", "--resume")
+    assert reply and first.returncode == again.returncode == 0
+    assert again.stdout.startswith(
+        f"Going on with: Why is the sky blue?\nYou: Why is the sky blue?\n{reply[0].rstrip()}"
+    )
+    store = Store(tmp_path / "chats")
+    assert [chat.messages for chat in store.recent()] == [4]
+    store.close()
+
+
+@pytest.mark.parametrize("off", ["--no-history", "save = false"])
+def test_a_chat_that_is_not_to_be_kept_leaves_nothing(tmp_path: Path, off: str) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text(f"[chat]\n{off if '=' in off else ''}\n")
+    options = ["--config", str(settings), *([off] if off.startswith("-") else [])]
+    done = piped(tmp_path, "Hi\n", *options)
+    assert done.returncode == 0 and "Helix: " in done.stdout and "not saved" not in done.stderr
+    assert not (tmp_path / "chats").exists()
+
+
+def test_there_is_nothing_to_resume_without_a_history(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--plain", "--resume", "--no-history"]) == 1
+    assert "No chats are kept here" in capsys.readouterr().err
+    assert main(["--plain", "--resume"]) == 1
+    assert "There is no chat yet" in capsys.readouterr().err
+
+
+def test_a_history_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "chats").write_text("a file where the folder would be")
+    done = piped(tmp_path, "Hi\nAgain\n")
+    assert done.returncode == 0 and done.stdout.count("Helix: ") == 2
+    assert done.stderr.count("This chat is not saved: ") == 1
