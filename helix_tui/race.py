@@ -37,6 +37,8 @@ class Lane:
     drafted: int = 0
     accepted: int = 0
     seconds: float = 0.0
+    costs: list[tuple[float, float]] = field(default_factory=list)
+    """(drafting, checking) seconds of each cycle that drafted, on the lane's clock: without the first."""
     cached: int = 0
     """Prompt tokens that were remembered."""
     ttft: float | None = None
@@ -50,6 +52,8 @@ class Lane:
         elif isinstance(event, Cycle):
             if self.cycles:
                 self.seconds += event.seconds
+                if event.drafted:
+                    self.costs.append((event.draft_seconds, event.verify_seconds))
             else:
                 self.first = len(event.emitted)
             self.cycles += 1
@@ -69,6 +73,19 @@ class Lane:
         count = len(self.tokens) if count is None else count
         seconds = self.times[count - 1] if count else 0.0
         return (count - self.first) / seconds if seconds > 0 else None
+
+    @property
+    def step(self) -> float | None:
+        """Mean seconds of a cycle on the lane's clock."""
+        return self.seconds / (self.cycles - 1) if self.cycles > 1 else None
+
+    @property
+    def cost(self) -> tuple[float, float] | None:
+        """Mean (drafting, checking) seconds of a cycle that drafted."""
+        if not self.costs:
+            return None
+        drafting, checking = (sum(part) / len(self.costs) for part in zip(*self.costs, strict=True))
+        return drafting, checking
 
     @property
     def acceptance(self) -> float | None:

@@ -6,7 +6,7 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from ..messages import Depth
-from ..race import Lane, Name, Race
+from ..race import Lane, Name, Race, Round
 from .bars import bar
 from .digits import ROWS, large
 from .heading import heading, stack
@@ -21,6 +21,8 @@ LEAST, MOST = 6.0, 30.0
 PACES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
 TIE = 0.005
 """Closer to 1 than this is no difference."""
+LOW = 0.5
+"""Of acceptance: below this the draft itself is to blame for a loss."""
 ASIDE = 40
 """Cells beside the large ratio, below which the words take its place."""
 
@@ -192,9 +194,25 @@ def outcome(race: Race) -> str:
         return f"speculation won: {ratio:.2f}× as fast; {right}" if fast.drafted else f"speculation won: {ratio:.2f}×"
     if ratio >= 1 - TIE:
         return "a tie: speculation cost nothing here and gained nothing"
+    return f"speculation lost here: {ratio:.2f}×; {_why_lost(race.round)}"
+
+
+def _why_lost(round: Round) -> str:
+    """What the figures blame: a draft that was wrong, rounds that cost too much, or an engine that hardly drafted."""
+    fast, step, cost = round.speculative, round.baseline.step, round.speculative.cost
     if not fast.drafted:
-        return f"speculation lost here: {ratio:.2f}×; the engine chose not to draft"
-    return f"speculation lost here: {ratio:.2f}×; {right.replace('right', 'right only')}"
+        return "the engine chose not to draft"
+    right = f"right {percent(fast.acceptance)} of the time"
+    if cost is None or step is None or len(fast.costs) * 2 < fast.cycles - 1:
+        return f"the engine hardly drafted, {right}"
+    drafting, checking, plain = (f"{1000 * part:.1f} ms" for part in (*cost, step))
+    paid = f"{drafting} drafting and {checking} checking a round, against a plain step of {plain}"
+    if (fast.acceptance or 0.0) >= LOW:
+        return f"{right}, but {paid}"
+    # Whether a draft that is always right would have won.
+    if (1 + fast.drafted / fast.cycles) * step > sum(cost):
+        return f"the draft was {right.replace('right', 'right only')}"
+    return f"{right.replace('right', 'right only')}, and {paid}"
 
 
 def sameness(race: Race) -> str:

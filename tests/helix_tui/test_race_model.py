@@ -118,11 +118,38 @@ def test_above_temperature_0_only_the_law_is_the_same() -> None:
 def test_winning_losing_and_neither_are_said_plainly() -> None:
     won = measured(lane(9, seconds=0.02), lane(3, kept=2, seconds=0.03))
     assert outcome(won) == "speculation won: 2.00× as fast; the draft was right 50 % of the time"
-    lost = measured(lane(9, seconds=0.01), lane(3, kept=1, seconds=0.025))
-    assert outcome(lost) == "speculation lost here: 0.80×; the draft was right only 25 % of the time"
     undrafted = measured(lane(9, seconds=0.01), lane(9, seconds=0.02))
     assert outcome(undrafted) == "speculation lost here: 0.50×; the engine chose not to draft"
     assert outcome(measured(lane(9), lane(9))).startswith("a tie")
+
+
+def test_a_loss_is_put_down_to_what_the_figures_say() -> None:
+    def lost(kept: int, drafting: float, checking: float, plain: int = 0) -> str:
+        """After a plain step of 10 ms: rounds of `kept` of four, and then so many plain ones."""
+        run = Lane()
+        spent = {"draft_seconds": drafting, "verify_seconds": checking, "seconds": drafting + checking}
+        for index in range(9 + plain):
+            event = cycle("abcd", kept=kept, index=index) if index < 9 else cycle(index=index)
+            run.feed(replace(event, **spent))
+        said = outcome(measured(lane(9, seconds=0.01), run))
+        assert said.startswith("speculation lost here: 0.")
+        return said.partition("; ")[2]
+
+    assert lost(1, 0.012, 0.015) == "the draft was right only 25 % of the time"
+    cost = "40.0 ms drafting and 15.0 ms checking a round, against a plain step of 10.0 ms"
+    assert lost(4, 0.040, 0.015) == f"right 100 % of the time, but {cost}"
+    assert lost(1, 0.040, 0.015) == f"right only 25 % of the time, and {cost}"
+    assert lost(3, 0.040, 0.015, plain=20) == "the engine hardly drafted, right 75 % of the time"
+
+
+def test_the_cost_of_a_round_leaves_out_the_first_which_came_with_the_prompt() -> None:
+    run = Lane()
+    for index, spent in enumerate((9.0, 0.25, 0.75)):
+        event = cycle("abcd", kept=2, index=index, seconds=2 * spent)
+        run.feed(replace(event, draft_seconds=spent, verify_seconds=spent))
+    run.feed(cycle(index=3, seconds=1.0))
+    assert run.cost == (0.5, 0.5) and run.step == 1.0
+    assert Lane().cost is None and lane(1).step is None
 
 
 def test_the_finish_line_is_where_both_have_been() -> None:
