@@ -78,6 +78,7 @@ def create_app(engine: Engine, settings: ServerSettings | None = None) -> FastAP
             allow_origins=settings.origins,
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["Retry-After"],
         )
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app

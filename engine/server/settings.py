@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 
 from ..config import _number
@@ -39,6 +40,9 @@ class ServerSettings:
             _number(name, getattr(self, name), 1, whole=True)
         for name in ("time_limit", "body_seconds", "grace"):
             _number(name, getattr(self, name), 0)
+        for origin in self.origins:
+            if not re.fullmatch(r"https?://[^/\s*@]+", origin):
+                raise InvalidRequest(f"{origin} is no origin; give scheme and host alone, as in https://chat.example.")
         if self.api_key is not None and len(self.api_key) < 8:
             raise InvalidRequest("The API key is too short to be one; give at least 8 characters.")
         if not self.loopback and self.api_key is None:

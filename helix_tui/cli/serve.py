@@ -15,13 +15,21 @@ EXTRA = 'Serving needs FastAPI and uvicorn; install them with: pip install "heli
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; any but loopback needs an API key.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
     api_key: Annotated[
         str | None,
-        typer.Option(envvar="HELIX_API_KEY", show_envvar=True, help="What clients must send as a bearer token."),
+        typer.Option(
+            envvar="HELIX_API_KEY",
+            show_envvar=True,
+            help="What clients must send as a bearer token; best in the variable, as others can read a command line.",
+        ),
     ] = None,
     origin: Annotated[
-        list[str] | None, typer.Option(help="A web page that may call from a browser; give it again for more.")
+        list[str] | None,
+        typer.Option(
+            metavar="<str>",
+            help="A site whose pages may call from a browser, as https://chat.example; give it again for more.",
+        ),
     ] = None,
     max_running: Annotated[int, typer.Option(help="Requests decoded together; more wait.")] = 16,
     max_queue: Annotated[int, typer.Option(help="Requests that run or wait; more are told to come back.")] = 64,

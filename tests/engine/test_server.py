@@ -308,8 +308,16 @@ def test_a_page_that_was_asked_for_may_call(bundled: Engine) -> None:
         origin = {"origin": "https://chat.example"}
         answer = httpx.post(f"{served.url}/generate", json=ASK, headers=origin, timeout=60)
         assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, origin["origin"])
+        assert answer.headers["access-control-expose-headers"] == "Retry-After"
         asked = {**origin, "access-control-request-method": "POST"}
         assert httpx.options(f"{served.url}/generate", headers=asked).status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["*", "chat.example", "https://chat.example/", "https://*.example"])
+def test_what_is_no_origin_is_said_so(origin: str) -> None:
+    """No browser sends one of these, so none would match; and `*` would let every site in."""
+    with pytest.raises(InvalidRequest, match="no origin"):
+        ServerSettings(origins=(origin,))
 
 
 def test_a_key_opens_and_is_never_told(bundled: Engine, caplog: pytest.LogCaptureFixture) -> None:

@@ -94,6 +94,12 @@ class Site:
         self.origin = f"http://127.0.0.1:{self.server.server_port}"
 
 
+@pytest.fixture(scope="module")
+def wanted(bundled: Engine) -> str:
+    """The engine's own greedy reply."""
+    return bundled.generate(Request(messages=CHAT, max_tokens=24)).text
+
+
 @pytest.fixture
 def site() -> Iterator[Site]:
     site = Site()
@@ -141,10 +147,8 @@ def rounds(bundled: Engine, site: Site, monkeypatch: pytest.MonkeyPatch) -> list
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_page_shows_the_reply_while_it_comes(
-    route: str, bundled: Engine, site: Site, opened: Callable[..., tuple[str, str]], request: pytest.FixtureRequest
+    route: str, bundled: Engine, wanted: str, site: Site, opened: Callable[..., tuple[str, str]], rounds: list[bool]
 ) -> None:
-    wanted = bundled.generate(Request(messages=CHAT, max_tokens=24)).text
-    rounds = request.getfixturevalue("rounds")
     with serving(bundled, origins=(site.origin,)) as served:
         assert opened(served, route) == (wanted, "done")
     assert len(rounds) > 1
@@ -161,9 +165,8 @@ def test_a_page_that_was_not_asked_in_is_refused(
     assert not rounds, "nothing was decoded for it"
 
 
-def test_a_page_with_a_key(bundled: Engine, site: Site, opened: Callable[..., tuple[str, str]]) -> None:
+def test_a_page_with_a_key(bundled: Engine, wanted: str, site: Site, opened: Callable[..., tuple[str, str]]) -> None:
     """The browser asks first without it; a page can read why it was refused."""
-    wanted = bundled.generate(Request(messages=CHAT, max_tokens=24)).text
     with serving(bundled, origins=(site.origin,), api_key=KEY) as served:
         assert opened(served, ROUTES[0], KEY) == (wanted, "done")
         assert opened(served, ROUTES[0], "another") == ("", "401 invalid_api_key")
