@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from driving import app_over, ask, drive, screen_text
-from scripted import ScriptedEngine
+from scripted import STORY, ScriptedEngine
 from textual.pilot import Pilot
 
 from helix_tui.app import HelixApp
@@ -37,6 +37,18 @@ def test_panels_by_size(size: tuple[int, int], panels: set[str]) -> None:
         assert app.chat.prompt.region.area
 
     drive(scenario, size=size)
+
+
+def test_a_handful_of_lines_shows_what_was_said_and_the_whole_prompt_line() -> None:
+    async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
+        await ask(pilot, app, "hello")
+        app.chat.prompt.insert("What next?")
+        await pilot.pause()
+        lines = screen_text(app).splitlines()
+        assert " ".join(STORY.split()).endswith(" ".join(" ".join(lines[1:4]).split()))
+        assert "What next?" in lines[4]
+
+    drive(scenario, ScriptedEngine(replies=[STORY]), size=(20, 5))
 
 
 @pytest.mark.parametrize("size", [(5, 2), (1, 1), (12, 4), (20, 5), (39, 11), (300, 4), (8, 60)])

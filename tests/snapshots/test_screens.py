@@ -39,7 +39,10 @@ async def two_turns(pilot: Pilot[None], app: HelixApp) -> None:
     app.chat.prompt.insert("What does she think?")
 
 
-@pytest.mark.parametrize("size", [(160, 45), (120, 35), (100, 30), (80, 24), (40, 12)], ids=lambda s: f"{s[0]}x{s[1]}")
+SIZES = [(160, 45), (120, 35), (100, 30), (80, 24), (60, 20), (40, 12), (20, 5)]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
 def test_chat(snap_compare: Snap, size: tuple[int, int]) -> None:
     assert taken(snap_compare, size, two_turns)
 
