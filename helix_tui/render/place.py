@@ -17,8 +17,8 @@ def kept(scroll: int, before: Places, after: Places, *, rewrapped: bool = False)
     for turn, (top, height) in before.items():
         if top + height > scroll and turn in after:
             new_top, new_height = after[turn]
-            inside = max(0, scroll - top)
-            if rewrapped:
+            inside = scroll - top
+            if rewrapped and inside > 0:
                 inside = round(inside * new_height / max(1, height))
             return new_top + min(inside, max(0, new_height - 1))
     return scroll

@@ -280,8 +280,12 @@ def test_wide_characters_wrap_inside_the_view() -> None:
         reply = await ask(pilot, app, "hello")
         body = reply.body
         assert reply.text == text
-        assert len(body.flow.lines) > 3
         width = body.size.width
+        assert body.size.height > 3
+        assert all(body.render_line(y).cell_length == width for y in range(body.size.height)), "as Markdown"
+        await pilot.press("escape", "v")
+        await until(pilot, lambda: body.flow.width == width)
+        assert len(body.flow.lines) > 3
         assert all(line.cells <= width for line in body.flow.lines)
         assert all(body.render_line(y).cell_length == width for y in range(len(body.flow.lines)))
 
@@ -324,8 +328,7 @@ def test_the_view_follows_the_end_until_the_person_scrolls_away() -> None:
 
         await send(pilot, app, "hello")
         await rounds(45)
-        assert view.max_scroll_y > 0
-        assert view.scroll_y == view.max_scroll_y
+        await until(pilot, lambda: 0 < view.max_scroll_y == view.scroll_y)
         view.focus()
         await pilot.press("home")
         await until(pilot, lambda: view.scroll_y == 0)
@@ -335,8 +338,7 @@ def test_the_view_follows_the_end_until_the_person_scrolls_away() -> None:
         await until(pilot, lambda: view.scroll_y == view.max_scroll_y)
         before = view.max_scroll_y
         await rounds(10)
-        assert view.max_scroll_y > before
-        assert view.scroll_y == view.max_scroll_y
+        await until(pilot, lambda: before < view.max_scroll_y == view.scroll_y)
         await pilot.press("escape")
         await until(pilot, lambda: not app.chat.answering)
 

@@ -35,7 +35,9 @@ def test_theme_colours_and_motion(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("calm", [False, True])
-def test_the_helix_turns_only_where_motion_is_wanted(tmp_path: Path, calm: bool) -> None:
+def test_the_helix_turns_only_where_motion_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calm: bool
+) -> None:
     import threading
 
     from scripted import ScriptedEngine, loader
@@ -43,8 +45,16 @@ def test_the_helix_turns_only_where_motion_is_wanted(tmp_path: Path, calm: bool)
     from helix_tui.sources import LiveSource
 
     async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
-        first, frame = app.chat.query_one(Welcome), app.chat._frame
-        await until(pilot, lambda: app.chat._frame >= frame + 16)
+        turns: list[None] = []
+        turn = app.chat._turn
+
+        def counted() -> None:
+            turns.append(None)
+            turn()
+
+        monkeypatch.setattr(app.chat, "_turn", counted)
+        first = app.chat.query_one(Welcome)
+        await until(pilot, lambda: len(turns) >= 2)
         assert (first.phase == 0) is calm
         gate.set()
 
@@ -59,8 +69,8 @@ def test_panels_are_drawn_less_often_with_reduced_motion(tmp_path: Path, monkeyp
     for calm in (False, True):
 
         async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
-            marked = []
-            monkeypatch.setattr(app.chat, "mark", lambda: marked.append(app.chat._frame))
+            marked: list[None] = []
+            monkeypatch.setattr(app.chat, "mark", lambda: marked.append(None))
             for _ in range(60):
                 app.chat.figures.version += 1
                 app.chat.tick()
@@ -75,17 +85,17 @@ def test_keys_can_be_moved(tmp_path: Path) -> None:
         app.chat.prompt.insert("one")
         await pilot.press("enter")
         assert app.chat.prompt.text == "one\n" and questions(app) == []
-        await pilot.press("f9")
+        await pilot.press("f17")
         await until(pilot, lambda: questions(app) == ["one\n"] and not app.chat.answering)
         await pilot.press("ctrl+n")
         assert len(replies(app)) == 1, "the old key is free"
-        await pilot.press("f8")
+        await pilot.press("f18")
         await until(pilot, lambda: not replies(app))
         await pilot.press("f1")
         await pilot.pause()
-        assert "n   f8" in screen_text(app)
+        assert "n   f18" in screen_text(app)
 
-    text = '[keys]\n"chat.new.typing" = "f8"\n"prompt.send" = "f9"\n"prompt.newline" = "enter"'
+    text = '[keys]\n"chat.new.typing" = "f18"\n"prompt.send" = "f17"\n"prompt.newline" = "enter"'
     drive(scenario, settings=settings(tmp_path, text))
 
 

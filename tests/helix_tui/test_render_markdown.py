@@ -186,3 +186,11 @@ def test_the_place_is_kept() -> None:
     assert kept(15, before, {"a": (0, 20), "b": (20, 20), "c": (40, 20)}, rewrapped=True) == 30
     assert kept(15, before, {"c": (0, 10)}) == 0
     assert kept(15, {}, before) == 15
+
+
+def test_the_very_top_stays_the_very_top() -> None:
+    """Above the first turn there is room: a view that shows it does not move when something below grows."""
+    first, second = object(), object()
+    before = {first: (1, 5), second: (7, 3)}
+    assert kept(0, before, {first: (1, 9), second: (11, 3)}) == 0
+    assert kept(2, before, {first: (1, 9), second: (11, 3)}) == 2
