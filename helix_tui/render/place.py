@@ -20,5 +20,5 @@ def kept(scroll: int, before: Places, after: Places, *, rewrapped: bool = False)
             inside = scroll - top
             if rewrapped and inside > 0:
                 inside = round(inside * new_height / max(1, height))
-            return new_top + min(inside, max(0, new_height - 1))
+            return max(0, new_top + min(inside, max(0, new_height - 1)))
     return scroll

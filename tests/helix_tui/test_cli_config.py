@@ -29,7 +29,7 @@ def helix(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "own.toml"
-    path.write_text('[chat]\ndepth = 3\n[look]\ntheme = "helix-light"\n[keys]\n"chat.new" = "f8"\n')
+    path.write_text('[chat]\ndepth = 3\n[look]\ntheme = "helix-light"\n[keys]\n"chat.new" = "f18"\n')
     return path
 
 
@@ -58,7 +58,7 @@ def test_the_path_and_the_names_of_keys(file: Path) -> None:
         ("[model", "is not TOML"),
         ("[chat]\ndepth = 77", "line 2: speculation depth is 77"),
         ('[look]\ntheme = "mauve"', 'there is no theme "mauve"; use helix-dark'),
-        ('[keys]\n"chat.nwe" = "f8"', "did you mean chat.new?"),
+        ('[keys]\n"chat.nwe" = "f18"', "did you mean chat.new?"),
         ('[keys]\n"chat.new" = "b"', "b is the key of depth.baseline already"),
     ],
 )
