@@ -18,8 +18,10 @@ from .facts import (
     DraftSource,
     Emitted,
     FinishReason,
+    Measure,
     ModelInfo,
     Origin,
+    PreemptReason,
     Rule,
     Runs,
     Usage,
@@ -42,14 +44,17 @@ __all__ = [
     "Finished",
     "Loaded",
     "Loading",
+    "Measure",
     "MemoryRead",
     "ModelInfo",
     "Origin",
     "Piece",
+    "PreemptReason",
     "Preempted",
     "Prefilled",
     "Rule",
     "Runs",
+    "Shortage",
     "Started",
     "Usage",
     "from_json",
@@ -188,10 +193,22 @@ class Counters(Event):
 
 @dataclass(frozen=True, slots=True)
 class Preempted(Event):
-    """The pool was full: this sequence gave its blocks back and waits; its text is kept and it goes on later."""
+    """This sequence gave its blocks back and waits; its text is kept and it goes on later."""
 
     kind: ClassVar[str] = "preempted"
     request: int
+    reason: PreemptReason = "pool"
+    """The `pool` was full, the `device` had no memory, or the `reader` takes its events too slowly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage(Event):
+    """The device had no memory for a step, and what was done about it. No text is lost by it."""
+
+    kind: ClassVar[str] = "shortage"
+    measure: Measure
+    message: str
+    """The same in one sentence for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +242,20 @@ class Failed(Event):
 
 EVENTS: dict[str, type[Event]] = {
     cls.kind: cls
-    for cls in (Loading, Loaded, Started, Prefilled, Cycle, Piece, Counters, Preempted, MemoryRead, Finished, Failed)
+    for cls in (
+        Loading,
+        Loaded,
+        Started,
+        Prefilled,
+        Cycle,
+        Piece,
+        Counters,
+        Preempted,
+        Shortage,
+        MemoryRead,
+        Finished,
+        Failed,
+    )
 }
 
 

@@ -11,6 +11,10 @@ DraftSource = Literal["model", "ngram"]
 DrafterKind = Literal["model", "ngram", "chain"]
 Rule = Literal["argmax", "block", "token"]
 """How drafts are judged: by the target's likeliest token (temperature 0), or by one of the two verifiers."""
+PreemptReason = Literal["pool", "device", "reader"]
+Measure = Literal["returned", "restrained", "fewer"]
+"""Against a shortage: memory that was unused is `returned` to the device, steps are `restrained` (no drafts, prompts in
+small pieces), and `fewer` requests run together."""
 Runs = tuple[tuple[int, int], ...]
 """Block numbers as (first, count) runs: consecutive blocks are the common case."""
 

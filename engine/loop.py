@@ -9,13 +9,13 @@ from threading import RLock
 
 from . import reporting
 from .config import EngineConfig
-from .devices import Device, peak_memory, read_memory
+from .devices import Device, give_back, peak_memory, read_memory
 from .errors import HelixError, OutOfMemory
-from .events import Event, FinishReason, MemoryRead, Preempted
-from .models.load import is_out_of_memory
-from .pacing import NO_DRAFT
+from .events import Event, FinishReason, Measure, MemoryRead, Preempted, PreemptReason
+from .pacing import NO_DRAFT, Depth
 from .scheduler import Scheduler
 from .sequence import Sequence
+from .shortage import Restraint, is_out_of_memory
 from .speculative import Share, Speculator
 
 MEMORY_EVERY = 0.5
@@ -39,6 +39,7 @@ class Loop:
         self._arrivals: deque[Sequence] = deque()
         self._live: dict[int, Sequence] = {}
         self._memory_read = 0.0
+        self._restraint = Restraint()
 
     @property
     def live(self) -> list[Sequence]:
@@ -61,7 +62,7 @@ class Loop:
             if sequence.cancelled:
                 self.retire(sequence, "cancelled")
         for sequence in [s for s in self._scheduler.running if s.resting]:
-            self._preempt(sequence)
+            self._preempt(sequence, "reader")
         for sequence in self._scheduler.admit():
             if not sequence.started:
                 sequence.started = True
@@ -72,6 +73,8 @@ class Loop:
             self._cycle()
         except Exception as error:
             self._recover(error)
+        if not self._live:
+            self._restraint = Restraint()
         self._read_memory()
         return ran or len(self._live) < before
 
@@ -99,20 +102,15 @@ class Loop:
             self._scheduler.add(self._arrivals.popleft())
 
     def _cycle(self) -> None:
-        running = self._scheduler.running
-        portions = self._scheduler.portions(self._config.prefill_chunk)
-        emitting = [s for s in running if portions[s.id] == s.pending]
-        chosen = self._speculator.pacer.depths(emitting, self._config.row_budget)
-        depths = {s.id: depth for s, depth in zip(emitting, chosen, strict=True)}
-        able, preempted, failed = self._scheduler.make_room(
-            lambda s: portions[s.id] + depths.get(s.id, NO_DRAFT).tokens, self._speculator.release
-        )
+        portions = self._scheduler.portions(self._restraint.chunk(self._config.prefill_chunk))
+        able, preempted, failed = self._scheduler.make_room(lambda s: portions[s.id], self._speculator.release)
         for sequence in preempted:
             self._emit(sequence, Preempted(sequence.id))
         for sequence, error in failed:
             self.fail(sequence, error)
         if not able:
             return
+        depths = self._depths(able, portions)
         rounds = self._speculator.cycle(
             [Share(s, portions[s.id], s.id in depths, depths.get(s.id, NO_DRAFT)) for s in able]
         )
@@ -127,26 +125,50 @@ class Loop:
             self._emit(sequence, reporting.cycle(round, rounds, self._allocator))
             if sequence.reason:
                 self.retire(sequence, sequence.reason)
+        self._restraint.passed()
 
-    def _preempt(self, sequence: Sequence) -> None:
+    def _depths(self, able: list[Sequence], portions: dict[int, int]) -> dict[int, Depth]:
+        """Of those that emit, by their numbers."""
+        emitting = [s for s in able if portions[s.id] == s.pending]
+        if self._restraint.strict:
+            return {s.id: NO_DRAFT for s in emitting}
+        chosen = self._speculator.pacer.depths(emitting, self._config.row_budget)
+        room = self._scheduler.room_for(able, portions, {s.id: d.tokens for s, d in zip(emitting, chosen, strict=True)})
+        return {s.id: depth.at_most(room[s.id]) for s, depth in zip(emitting, chosen, strict=True)}
+
+    def _preempt(self, sequence: Sequence, reason: PreemptReason) -> None:
         self._scheduler.preempt(sequence)
         self._speculator.release(sequence)
-        self._emit(sequence, Preempted(sequence.id))
+        self._emit(sequence, Preempted(sequence.id, reason))
 
     def _recover(self, error: Exception) -> None:
-        """A forward failed. Out of memory: the last gives way, or fails if it is alone. Else: what ran has failed."""
+        """A step failed. For want of memory go without something, then run fewer; who is alone fails. In any other
+        case what ran has failed."""
         running = self._scheduler.running
-        if is_out_of_memory(error) and len(running) > 1:
-            victim = self._scheduler.preempt_last()
-            self._speculator.release(victim)
-            self._emit(victim, Preempted(victim.id))
-            return
+        error.__traceback__ = None  # Its frames hold the tensors of the step.
         if is_out_of_memory(error):
+            if self._relieve():
+                return
+            if len(running) > 1:
+                victim = self._scheduler.preempt_last()
+                self._speculator.release(victim)
+                self._emit(victim, Preempted(victim.id, "device"))
+                self._tell_all(reporting.shortage("fewer", len(running)))
+                return
             error = OutOfMemory("The device is out of memory; shorten the chat, or choose a smaller model or dtype.")
         elif not isinstance(error, HelixError):
             error = HelixError(f"The model failed ({type(error).__name__}: {error}); ask again or load another model.")
         for sequence in list(running):
             self.fail(sequence, error)
+
+    def _relieve(self) -> bool:
+        """The next measure against a shortage; False when there is none but to run fewer."""
+        if not self._restraint.tighten():
+            return False
+        measure: Measure = "restrained" if self._restraint.strict else "returned"
+        give_back(self._device)
+        self._tell_all(reporting.shortage(measure, len(self._scheduler.running)))
+        return True
 
     def _remove(self, sequence: Sequence) -> None:
         self._scheduler.remove(sequence)
@@ -163,10 +185,13 @@ class Loop:
         now = time.monotonic()
         if self._live and now - self._memory_read >= MEMORY_EVERY:
             self._memory_read = now
-            reading = MemoryRead(read_memory(self._device))
-            boxes = {id(s.outbox): s.outbox for s in self.live}
-            for box in boxes.values():
-                if box is None:
-                    self._unclaimed(reading)
-                else:
-                    box.put(reading)
+            self._tell_all(MemoryRead(read_memory(self._device)))
+
+    def _tell_all(self, event: Event) -> None:
+        """What concerns no single request, once to each reader."""
+        boxes = {id(s.outbox): s.outbox for s in self.live}
+        for box in boxes.values():
+            if box is None:
+                self._unclaimed(event)
+            else:
+                box.put(event)

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from .events import Cycle, Event, Failed, Finished, MemoryRead, Started
+from .events import Cycle, Event, Failed, Finished, MemoryRead, Preempted, Started
 
 PREFIX = "helix:"
 TTFT_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -82,6 +82,8 @@ class Metrics:
             self._counts["prefix_cache_hits"] += event.cached_tokens
         elif isinstance(event, Cycle):
             self._cycle(key, event)
+        elif isinstance(event, Preempted):
+            self._counts["num_preemptions"] += 1
         elif isinstance(event, MemoryRead):
             self._memory = event.memory.process
         elif isinstance(event, Finished):
@@ -141,6 +143,7 @@ COUNTERS = {
     "generation_tokens": "Tokens generated.",
     "prefix_cache_queries": "Prompt tokens looked up in the prefix index.",
     "prefix_cache_hits": "Of those, found there.",
+    "num_preemptions": "Times that a request gave its blocks back for others and went on later.",
     "spec_decode_num_drafts": "Draft-verify rounds.",
     "spec_decode_num_draft_tokens": "Tokens drafted.",
     "spec_decode_num_accepted_tokens": "Drafted tokens that were kept.",

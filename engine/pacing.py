@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Items
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .config import Depth as Asked
 from .costs import Costs
@@ -23,6 +23,10 @@ class Depth:
     reason: str = ""
     enough: Enough | None = None
     """Ends the draft before that."""
+
+    def at_most(self, tokens: int) -> Depth:
+        """The same where only so many have room."""
+        return self if self.tokens <= tokens else replace(self, tokens=tokens)
 
 
 NO_DRAFT = Depth(0)

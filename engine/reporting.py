@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from .events import Blocks, Cycle, DrafterKind, Failed, Finished, Loaded, ModelInfo, Prefilled, Rule, Started
+from .events import (
+    Blocks,
+    Cycle,
+    DrafterKind,
+    Failed,
+    Finished,
+    Loaded,
+    Measure,
+    ModelInfo,
+    Prefilled,
+    Rule,
+    Shortage,
+    Started,
+)
 from .kv.blocks import BLOCK_SIZE, BlockAllocator
 from .kv.pool import runs
 from .models.load import Loaded as Pair
 from .models.paged import PagedModel
 from .sequence import Sequence
+from .shortage import SMALL_CHUNK
 from .speculative import Round, Rounds
 
 
@@ -70,6 +84,16 @@ def finished(sequence: Sequence, allocator: BlockAllocator, peak_memory: int | N
 
 def failed(request: int | None, error: Exception) -> Failed:
     return Failed(request, type(error).__name__, str(error))
+
+
+def shortage(measure: Measure, running: int) -> Shortage:
+    """`running` are those that run on."""
+    done = {
+        "returned": "memory that was not in use was given back to it, and the step is tried again",
+        "restrained": f"nothing is drafted and prompts are read {SMALL_CHUNK} tokens at a time for a while",
+        "fewer": f"{running} of the requests run on, and the last one waits",
+    }
+    return Shortage(measure, f"The device had no memory for this step, so {done[measure]}.")
 
 
 def _model_info(name: str, model: PagedModel, context: int) -> ModelInfo:

@@ -79,6 +79,7 @@ class Scheduler:
         give_back: Callable[[Sequence], None],
     ) -> tuple[list[Sequence], list[Sequence], list[tuple[Sequence, OutOfMemory]]]:
         """See that every running sequence can append `rows(sequence)` tokens, the first to give way last.
+        Drafts are not among them: nobody gives way to a guess.
 
         Returns those that can, those preempted for them (`give_back` frees their blocks), and those that can never.
         """
@@ -101,6 +102,27 @@ class Scheduler:
                 self.preempt(victim)
                 preempted.append(victim)
         return able, preempted, failed
+
+    def room_for(self, able: list[Sequence], rows: dict[int, int], drafts: dict[int, int]) -> dict[int, int]:
+        """How many of `drafts` more tokens each has room for, when every one of `able` has appended its `rows`.
+
+        Where that is less than all want, the deepest draft is cut first, by a block.
+        """
+        depths = dict(drafts)
+
+        def blocks(s: Sequence, depth: int) -> int:
+            return s.table.missing(rows[s.id] + depth)
+
+        spare = self._allocator.available - sum(blocks(s, 0) for s in able)
+        taking = [s for s in able if depths.get(s.id)]
+        wanted = sum(blocks(s, depths[s.id]) - blocks(s, 0) for s in taking)
+        while wanted > spare:
+            deepest = max(taking, key=lambda s: (blocks(s, depths[s.id]) > blocks(s, 0), depths[s.id]))
+            before = blocks(deepest, depths[deepest.id])
+            while blocks(deepest, depths[deepest.id]) == before:
+                depths[deepest.id] -= 1
+            wanted -= 1
+        return depths
 
     def _next(self) -> Sequence | None:
         """Whose turn it is, its table filled from the prefix index. One that lacks room is not overtaken."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .config import Depth
 from .depth import DepthController
+from .dice import Dice
 from .events import DraftSource, Emitted, FinishReason, Origin, Usage
 from .kv.blocks import BlockTable
 from .models.tokenizer import Detokenizer, Tokenizer
@@ -69,29 +70,38 @@ class Sequence:
     started: bool = False
     text: str = ""
     prompt_length: int = 0
-    seen: Tensor | None = None
-    """Bool `[vocab]`: the tokens so far; kept only for a repetition penalty."""
+    dice: Dice = field(init=False)
 
-    _generator: torch.Generator = field(init=False)
+    _seen: Tensor | None = None
+    _marked: int = 0
+    """Tokens that `_seen` knows of."""
     _detokenizer: Detokenizer | None = field(init=False)
     _stops: StopMatcher = field(init=False)
 
     def __post_init__(self) -> None:
         self.prompt_length = len(self.tokens)
         self.depth = self.request.speculation.depth
-        seed = self.request.seed
-        self._generator = torch.Generator()
-        if seed is None:
-            self._generator.seed()
-        else:
-            self._generator.manual_seed(seed)
+        self.dice = Dice(self.request.seed)
         plain = self.request.prompt is not None
         context = self.tokens[-CONTEXT_TOKENS:] if plain else ()
         self._detokenizer = Detokenizer(self.tokenizer, context) if self.tokenizer else None
         self._stops = StopMatcher(self.request.stop)
-        if self.request.sampling.repetition_penalty != 1:
-            self.seen = torch.zeros(self.vocab, dtype=torch.bool, device=self.device)
-            self._mark(self.tokens)
+
+    @property
+    def seen(self) -> Tensor | None:
+        """Bool `[vocab]`: the tokens so far; None without a repetition penalty.
+
+        Brought up to date when it is asked for: that may fail for want of memory, where taking a token must not.
+        """
+        if self.request.sampling.repetition_penalty == 1:
+            return None
+        if self._seen is None:
+            self._seen = torch.zeros(self.vocab, dtype=torch.bool, device=self.device)
+        if self._marked < len(self.tokens):
+            new = torch.tensor(self.tokens[self._marked :], dtype=torch.long, device=self.device)
+            self._seen[new] = True
+            self._marked = len(self.tokens)
+        return self._seen
 
     @property
     def reply(self) -> list[int]:
@@ -116,7 +126,7 @@ class Sequence:
 
     def uniforms(self, count: int) -> Tensor:
         """The sequence's next random numbers `[count]` in [0, 1), on its device."""
-        return torch.rand(count, generator=self._generator).to(self.device)
+        return self.dice.take(count).to(self.device)
 
     def accept(self, ids: Items[int], origins: Items[Origin]) -> list[Emitted]:
         """Take the tokens of a cycle, up to the one that finishes the text."""
@@ -127,8 +137,6 @@ class Sequence:
             emitted.append(Emitted(token, self._show(token), origin))
             if self.reason:
                 break
-        if self.seen is not None:
-            self._mark([e.id for e in emitted])
         if self.first_at is None:
             self.first_at = now
             self.counts.first_cycle = len(emitted)
@@ -181,7 +189,3 @@ class Sequence:
             return ""
         shown, stopped = self._stops.push(self._detokenizer.flush())
         return shown if stopped else shown + self._stops.flush()
-
-    def _mark(self, ids: Items[int]) -> None:
-        assert self.seen is not None
-        self.seen[torch.tensor(ids, dtype=torch.long, device=self.device)] = True

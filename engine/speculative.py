@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from collections.abc import Sequence as Items
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import torch
@@ -22,6 +21,7 @@ from .models.tokenizer import Tokenizer
 from .pacing import NO_DRAFT, Depth, Lesson, Pacer
 from .scoring import Told, score, to_host
 from .sequence import Sequence
+from .shortage import is_out_of_memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,8 +86,17 @@ class Speculator:
     def cycle(self, shares: Items[Share]) -> Rounds:
         """One draft-verify-accept round of every sequence that emits, and a piece of every other's prompt.
 
-        The caller has made room in the target's pool.
+        The caller has made room in the target's pool. When it fails, every sequence is as it was before, so that the
+        same cycle can be tried again; only the KV of prompts that was computed stays.
         """
+        try:
+            return self._cycle(shares)
+        except BaseException:
+            for share in shares:
+                self._undo(share.sequence)
+            raise
+
+    def _cycle(self, shares: Items[Share]) -> Rounds:
         start = time.perf_counter()
         proposals = self._propose(shares)
         drafted_at = time.perf_counter()
@@ -101,7 +110,9 @@ class Speculator:
             if share.emits:
                 scores.append(score(share.sequence, rows, proposals.get(share.sequence.id)))
         emitting = [share for share in shares if share.emits]
-        rounds = [self._accept(*each) for each in zip(emitting, to_host(scores), strict=True)]
+        told = to_host(scores)
+        # From here on nothing asks the device for memory: a token that was taken is told of.
+        rounds = [self._accept(*each) for each in zip(emitting, told, strict=True)]
         lessons = [Lesson(r.sequence, r.depth.source, [d.q for d in r.drafted], r.accepted) for r in rounds]
         self.pacer.learn(lessons)
         if sum(share.rows for share in shares) == len(lessons):
@@ -123,9 +134,18 @@ class Speculator:
             depths = [depth.tokens for _, depth in drafting]
             proposals = self.drafter.propose([s for s, _ in drafting], depths, [depth.enough for _, depth in drafting])
         except OutOfMemory:
+            for sequence, _ in drafting:
+                self._undo(sequence)
             return {}  # A draft without room is no reason to fail: this cycle is a plain one.
         self._wait()
         return {s.id: proposal for (s, _), proposal in zip(drafting, proposals, strict=True)}
+
+    def _undo(self, sequence: Sequence) -> None:
+        """Forget what a cycle did that did not come to its end."""
+        sequence.table.rollback(len(sequence.tokens) - 1)
+        sequence.dice.rewind()
+        if self.drafter:
+            self.drafter.observe(sequence)
 
     def _span(self, share: Share, proposal: Proposal | None) -> Span:
         """Of a prompt that goes on, one row of logits is kept and nobody looks at it."""
@@ -140,11 +160,15 @@ class Speculator:
             sequence.table.publish(sequence.tokens)
         drafting = [s for s in sequences if s.depth]
         if self.drafter and drafting:
-            with suppress(OutOfMemory):  # As in `_propose`.
+            try:
                 self.drafter.advance(drafting)
+            except Exception as error:  # It will read it before it drafts.
+                if not is_out_of_memory(error):
+                    raise
 
     def _accept(self, share: Share, told: Told) -> Round:
         sequence, depth = share.sequence, len(told.drafts)
+        sequence.dice.settle()
         last: Origin = "plain" if depth == 0 else "bonus" if told.accepted == depth else "correction"
         origins: list[Origin] = ["draft"] * told.accepted
         emitted = sequence.accept(told.kept, [*origins, last])

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import engine as helix
 from engine import Event, HelixError, Recorder, Request
 from engine.errors import from_name
-from engine.events import Cycle, Failed, Finished, Loaded, Loading, Usage
+from engine.events import Cycle, Failed, Finished, Loaded, Loading, Shortage, Usage
 
 from .interrupt import interruptible
 from .quiet import hush_libraries
@@ -63,6 +63,7 @@ def ask(request: Request, load: dict[str, Any], *, as_json: bool = False, events
                 if recorder is not None:
                     recorder.write(event)
                 reply.take(event)
+                notes.shortage(event)
                 if interrupted.is_set() and reply.id is not None:
                     engine.cancel(reply.id)
         reply.finish()
@@ -147,6 +148,10 @@ class Notes:
         if isinstance(event, Loading):
             share = f" {event.done / event.total:.0%}" if event.total else ""
             self._line(f"{event.stage}{share}")
+
+    def shortage(self, event: Event) -> None:
+        if isinstance(event, Shortage) and self._err is not None:
+            print(f"[{event.message}]", file=self._err)
 
     def clear(self) -> None:
         self._line("")

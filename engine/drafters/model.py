@@ -44,8 +44,6 @@ class ModelDrafter:
     def propose(self, sequences: Items[Sequence], depths: Items[int], enough: Items[Enough | None]) -> list[Proposal]:
         """Draft up to `depths[i]` >= 1 tokens for each sequence, one forward a token for all of them together."""
         for sequence in sequences:
-            # Of a cycle that failed after drafting, the drafts are still here.
-            self._table(sequence).rollback(len(sequence.tokens) - 1)
             while len(sequence.tokens) - self._table(sequence).length > self._chunk:
                 self._read({sequence.id: len(sequence.tokens) - 1}, [sequence])
         random = [s.uniforms(d) for s, d in zip(sequences, depths, strict=True)]
@@ -107,10 +105,10 @@ class ModelDrafter:
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         """Token `[1]`, its law `[1, vocab]` (None when greedy) and its chance `[1]`, from logits `[1, vocab]`."""
         sampling = sequence.request.sampling
-        seen = None
-        if sequence.seen is not None:
-            said = torch.cat(drafted) if drafted else sequence.seen.new_empty(0, dtype=torch.long)
-            rows = seen_rows(sequence.seen, said)
+        before, seen = sequence.seen, None
+        if before is not None:
+            said = torch.cat(drafted) if drafted else before.new_empty(0, dtype=torch.long)
+            rows = seen_rows(before, said)
             seen = None if rows is None else rows[-1:]
         if sampling.greedy:
             logits = penalise(logits, sampling, seen)

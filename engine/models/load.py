@@ -19,6 +19,7 @@ from ..errors import HelixError, InvalidRequest, ModelNotFound, OutOfMemory, Uns
 from ..events import DeviceMemory, Loading
 from ..kv.blocks import BLOCK_SIZE
 from ..kv.pool import block_bytes
+from ..shortage import is_out_of_memory
 from . import compressed
 from .paged import PagedModel
 from .quantize import int8_support
@@ -194,20 +195,6 @@ def _explain(error: Exception, folder: Path) -> HelixError:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device ran out of memory: each backend says it in its own way."""
-    text = str(error)
-    return type(error).__name__ == "OutOfMemoryError" or any(
-        sign in text
-        for sign in (
-            "out of memory",
-            "can't allocate memory",
-            "not enough GPU video memory",
-            "Could not allocate tensor",
-        )
-    )
 
 
 def _parse_dtype(dtype: str | torch.dtype | None, device: Device) -> Dtype | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine import Event
-from engine.events import Cycle, Emitted, Failed, Finished, Loaded, Loading, Piece, Started
+from engine.events import Cycle, Emitted, Failed, Finished, Loaded, Loading, Piece, Shortage, Started
 
 from ..messages import Note, ReplayEnded, Rewound, Trouble
 from ..quiet import log_path
@@ -81,6 +81,8 @@ class Dispatcher:
                 self.screen.reply.journal.add(event)
         elif isinstance(event, Piece):
             self._tokens.append(Emitted(NO_ID, event.text, "plain"))
+        elif isinstance(event, Shortage):
+            self.screen.notify(event.message, severity="warning", timeout=12, markup=False)
         elif isinstance(event, Finished):
             self._finished(event)
         elif isinstance(event, Failed):
