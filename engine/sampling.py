@@ -7,6 +7,9 @@ from torch import Tensor
 
 from .config import Sampling
 
+COLD = 1e-3
+"""Below this temperature logits divided by it could overflow."""
+
 
 def penalise(logits: Tensor, sampling: Sampling, seen: Tensor | None) -> Tensor:
     """Logits `[rows, vocab]` in float32 with the repetition penalty applied to `seen` tokens (bool `[rows, vocab]`).
@@ -28,12 +31,17 @@ def distribution(logits: Tensor, sampling: Sampling, seen: Tensor | None = None)
     logits = penalise(logits, sampling, seen)
     if sampling.greedy:
         return torch.zeros_like(logits).scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
-    # From the maximum down, so that a tiny temperature gives -inf and not the NaN of inf - inf.
-    logits = (logits - logits.amax(-1, keepdim=True)) / max(sampling.temperature, 1e-30)
+    if sampling.temperature < COLD:
+        # From the maximum down, so that a tiny temperature gives -inf and not the NaN of inf - inf.
+        logits = logits - logits.amax(-1, keepdim=True)
+    if sampling.temperature != 1:
+        logits = logits / max(sampling.temperature, 1e-30)
     if 0 < sampling.top_k < logits.shape[-1]:
         kth = logits.topk(sampling.top_k, dim=-1).values[..., -1:]
         logits = torch.where(logits < kth, float("-inf"), logits)
     probs = logits.softmax(-1)
+    if sampling.top_p >= 1 and sampling.min_p <= 0:
+        return probs
     if sampling.top_p < 1:
         probs = _nucleus(probs, sampling.top_p)
     if sampling.min_p > 0:
@@ -48,10 +56,17 @@ def _nucleus(probs: Tensor, top_p: float) -> Tensor:
     return torch.zeros_like(probs).scatter(-1, index, torch.where(before < top_p, ordered, 0.0))
 
 
+def chances(logits: Tensor, ids: Tensor) -> Tensor:
+    """The softmax probability `[rows]` of one token a row, of logits `[rows, vocab]`."""
+    return logits.softmax(-1).gather(1, ids[:, None]).squeeze(1)
+
+
 def draw(weights: Tensor, u: Tensor) -> Tensor:
     """The index `[]` that uniform `u` in [0, 1) picks from unnormalised `weights` `[vocab]`; never one of weight 0."""
     cdf = weights.cumsum(-1)
     total = cdf[-1]
+    if cdf.device.type == "cpu":  # The same by bisection: sums in order never fall, which those of a GPU may.
+        return torch.minimum(torch.searchsorted(cdf, u * total, right=True), torch.searchsorted(cdf, total))
     # u * total may round up to total: the second term is the last index that still has weight.
     return torch.minimum((cdf <= u * total).sum(), (cdf < total).sum())
 

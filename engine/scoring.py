@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Items
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from .drafters.base import Proposal
-from .sampling import distribution, penalise, seen_rows
+from .sampling import chances, distribution, penalise, seen_rows
 from .sequence import Sequence
 from .verify import Verdict, verify, verify_greedy
 
@@ -28,7 +28,8 @@ class Score:
 
     def flat(self) -> Tensor:
         """Everything the host wants to know, as one tensor: float32 holds token ids exactly up to 2**24."""
-        parts = [self.verdict.accepted.reshape(1), self.verdict.next.reshape(1), self.drafts, self.q, self.p]
+        verdict = torch.stack((self.verdict.accepted, self.verdict.next))
+        parts = [verdict, self.drafts, self.q, self.p] if len(self.drafts) else [verdict]
         if self.raw is not None:
             parts.append(self.raw.flatten())
         return torch.cat([part.float() for part in parts])
@@ -74,11 +75,11 @@ def score(sequence: Sequence, logits: Tensor, proposal: Proposal | None) -> Scor
     drafts = proposal.tokens if proposal else torch.empty(0, dtype=torch.long, device=logits.device)
     depth = len(drafts)
     seen = seen_rows(sequence.seen, drafts)
-    chance = proposal.chance if proposal else logits.new_empty(0, dtype=torch.float32)
+    chance = proposal.chance if proposal else drafts.float()
     if sampling.greedy:
         law = penalise(logits, sampling, seen)
         verdict = verify_greedy(law.argmax(-1), drafts)
-        p = _log_chances(law[:depth], drafts).exp() if depth else chance
+        p = chances(law[:depth], drafts) if depth else chance
         return Score(drafts, verdict, chance, p, _raw(sequence, logits, drafts, verdict))
     p = distribution(logits, sampling, seen)
     verifier = sequence.request.speculation.verifier
@@ -87,24 +88,20 @@ def score(sequence: Sequence, logits: Tensor, proposal: Proposal | None) -> Scor
         q = torch.zeros_like(p[:depth]).scatter(1, drafts[:, None], 1.0)
         verifier = "token"
     verdict = verify(p, q, drafts, sequence.uniforms(depth + 1), verifier)
-    chances = p[:depth].gather(1, drafts[:, None]).squeeze(1)
-    return Score(drafts, verdict, chance, chances, _raw(sequence, logits, drafts, verdict))
+    judged = p[:depth].gather(1, drafts[:, None]).squeeze(1)
+    return Score(drafts, verdict, chance, judged, _raw(sequence, logits, drafts, verdict))
 
 
-def to_host(scores: Items[Score]) -> list[Told]:
+def to_host(scores: Iterable[Score]) -> list[Told]:
     """One transfer for all sequences."""
+    scores = list(scores)
     parts = [s.flat() for s in scores]
-    values: list[float] = torch.cat(parts).tolist() if parts else []
+    values: list[float] = (torch.cat(parts) if len(parts) > 1 else parts[0]).tolist() if parts else []
     out, at = [], 0
     for part, scored in zip(parts, scores, strict=True):
         out.append(Told.parse(values[at : at + len(part)], len(scored.drafts)))
         at += len(part)
     return out
-
-
-def _log_chances(logits: Tensor, ids: Tensor) -> Tensor:
-    """Log probabilities `[rows]` of one token a row."""
-    return logits.gather(1, ids[:, None]).squeeze(1) - logits.logsumexp(-1)
 
 
 def _raw(sequence: Sequence, logits: Tensor, drafts: Tensor, verdict: Verdict) -> Tensor | None:
@@ -115,6 +112,6 @@ def _raw(sequence: Sequence, logits: Tensor, drafts: Tensor, verdict: Verdict) -
     logits = logits.float()
     follower = verdict.next.reshape(1)
     said = torch.cat((drafts, follower)).scatter(0, verdict.accepted.reshape(1), follower)
-    top = logits.topk(count, dim=-1)
-    chances = top.values - logits.logsumexp(-1, keepdim=True)
-    return torch.cat((_log_chances(logits, said)[None], top.indices.T.float(), chances.T))
+    laws = logits.log_softmax(-1)
+    top = laws.topk(count, dim=-1)
+    return torch.cat((laws.gather(1, said[:, None]).T, top.indices.T.float(), top.values.T))

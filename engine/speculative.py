@@ -17,6 +17,7 @@ from .drafters.base import Drafter, Proposal
 from .errors import OutOfMemory
 from .events import Drafted, Emitted, Origin
 from .models.paged import PagedModel, Span
+from .models.threads import SMALL, limited
 from .models.tokenizer import Tokenizer
 from .pacing import NO_DRAFT, Depth, Lesson, Pacer
 from .scoring import Told, score, to_host
@@ -105,12 +106,14 @@ class Speculator:
         self._wait()
         verified_at = time.perf_counter()
         self._read_along([share.sequence for share in shares if not share.emits])
-        scores = []
-        for share, rows in zip(shares, logits.split([span.keep for span in spans]), strict=True):
-            if share.emits:
-                scores.append(score(share.sequence, rows, proposals.get(share.sequence.id)))
         emitting = [share for share in shares if share.emits]
-        told = to_host(scores)
+        parts = logits.split([span.keep for span in spans])
+        with limited(1 if logits.numel() <= SMALL else None):
+            told = to_host(
+                score(share.sequence, rows, proposals.get(share.sequence.id))
+                for share, rows in zip(shares, parts, strict=True)
+                if share.emits
+            )
         # From here on nothing asks the device for memory: a token that was taken is told of.
         rounds = [self._accept(*each) for each in zip(emitting, told, strict=True)]
         lessons = [Lesson(r.sequence, r.depth.source, [d.q for d in r.drafted], r.accepted) for r in rounds]

@@ -84,6 +84,8 @@ def residual(p: Tensor, q: Tensor, ruling: Ruling, accepted: Tensor) -> Tensor:
 def verify(p: Tensor, q: Tensor, drafts: Tensor, uniforms: Tensor, verifier: Verifier) -> Verdict:
     """Throw the coins. `uniforms` is `[depth + 1]` in [0, 1): one a coin, the last draws the next token."""
     depth = drafts.shape[0]
+    if depth == 0:
+        return Verdict(drafts.new_zeros(()), draw(p[0], uniforms[0]))
     ruling = rule(p, q, drafts, verifier)
     # `<`, not `<=`: a uniform of exactly 0 must not keep a token that the target cannot say.
     accepted = kept(uniforms[:depth] < ruling.coins, verifier)
@@ -93,5 +95,7 @@ def verify(p: Tensor, q: Tensor, drafts: Tensor, uniforms: Tensor, verifier: Ver
 def verify_greedy(choices: Tensor, drafts: Tensor) -> Verdict:
     """The same at temperature 0, where p and q are one-hot. `choices` is `[depth + 1]`: the target's argmax a row."""
     depth = drafts.shape[0]
-    accepted = ((choices[:depth] != drafts).cumsum(0) == 0).sum()
+    if depth == 0:
+        return Verdict(drafts.new_zeros(()), choices[0])
+    accepted = (choices[:depth] == drafts).cumprod(0).sum()
     return Verdict(accepted, choices.index_select(0, accepted.reshape(1))[0])

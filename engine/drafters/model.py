@@ -11,7 +11,8 @@ from ..config import MAX_DEPTH
 from ..events import DrafterKind
 from ..kv.blocks import BlockTable
 from ..models.paged import PagedModel, Span
-from ..sampling import distribution, draw, penalise, seen_rows
+from ..models.threads import limited
+from ..sampling import chances, distribution, draw, penalise, seen_rows
 from ..sequence import Sequence
 from .base import Enough, Plan, Proposal
 
@@ -43,10 +44,12 @@ class ModelDrafter:
 
     def propose(self, sequences: Items[Sequence], depths: Items[int], enough: Items[Enough | None]) -> list[Proposal]:
         """Draft up to `depths[i]` >= 1 tokens for each sequence, one forward a token for all of them together."""
-        for sequence in sequences:
-            while len(sequence.tokens) - self._table(sequence).length > self._chunk:
+        tables = [self._table(s) for s in sequences]
+        for sequence, table in zip(sequences, tables, strict=True):
+            while len(sequence.tokens) - table.length > self._chunk:
                 self._read({sequence.id: len(sequence.tokens) - 1}, [sequence])
-        random = [s.uniforms(d) for s, d in zip(sequences, depths, strict=True)]
+        greedy = [s.request.sampling.greedy for s in sequences]
+        random = [None if g else s.uniforms(d) for s, d, g in zip(sequences, depths, greedy, strict=True)]
         drafts: list[list[Tensor]] = [[] for _ in sequences]
         laws: list[list[Tensor]] = [[] for _ in sequences]
         chances: list[list[Tensor]] = [[] for _ in sequences]
@@ -57,12 +60,13 @@ class ModelDrafter:
                 break
             spans = []
             for i in active:
-                table = self._table(sequences[i])
-                new = drafts[i][-1:] or [self._ids(sequences[i].tokens[table.length :])]
-                spans.append(Span(table, new[0], 1))
+                new = drafts[i][-1] if drafts[i] else self._ids(sequences[i].tokens[tables[i].length :])
+                spans.append(Span(tables[i], new, 1))
             logits = self._fit(self.model.forward(spans))
-            for row, i in enumerate(active):
-                token, law, chance = self._choose(sequences[i], logits[row : row + 1], drafts[i], random[i][step])
+            for i, row in zip(active, logits.split(1) if len(active) > 1 else [logits], strict=True):
+                u = random[i]
+                with limited(self.model.threads):
+                    token, law, chance = self._choose(sequences[i], row, drafts[i], None if u is None else u[step])
                 drafts[i].append(token)
                 chances[i].append(chance)
                 if law is not None:
@@ -101,19 +105,19 @@ class ModelDrafter:
             self._table(sequence).publish(sequence.tokens)
 
     def _choose(
-        self, sequence: Sequence, logits: Tensor, drafted: list[Tensor], u: Tensor
+        self, sequence: Sequence, logits: Tensor, drafted: list[Tensor], u: Tensor | None
     ) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Token `[1]`, its law `[1, vocab]` (None when greedy) and its chance `[1]`, from logits `[1, vocab]`."""
+        """Token `[1]`, its law `[1, vocab]` and its chance `[1]`, from logits `[1, vocab]`; greedy has no law."""
         sampling = sequence.request.sampling
         before, seen = sequence.seen, None
         if before is not None:
             said = torch.cat(drafted) if drafted else before.new_empty(0, dtype=torch.long)
             rows = seen_rows(before, said)
             seen = None if rows is None else rows[-1:]
-        if sampling.greedy:
+        if u is None:
             logits = penalise(logits, sampling, seen)
             token = logits.argmax(-1)
-            return token, None, (logits.gather(1, token[:, None]).squeeze(1) - logits.logsumexp(-1)).exp()
+            return token, None, chances(logits, token)
         law = distribution(logits, sampling, seen)
         token = draw(law[0], u).reshape(1)
         return token, law, law.gather(1, token[:, None]).squeeze(1)
@@ -122,7 +126,7 @@ class ModelDrafter:
         """To the target's vocabulary: families pad their output layers differently."""
         extra = self._vocab - logits.shape[-1]
         if extra <= 0:
-            return logits[:, : self._vocab]
+            return logits[:, : self._vocab] if extra else logits
         return torch.nn.functional.pad(logits, (0, extra), value=float("-inf"))
 
     def _ids(self, tokens: list[int]) -> Tensor:

@@ -46,6 +46,9 @@ def paged_attention(
 
 def attend(pack: Pack, layer: int, query: Tensor, scale: float, softcap: float | None, window: int | None) -> Tensor:
     """Every sequence's new rows over its own KV: `query` `[heads, rows, dim]` to `[heads, rows, value_dim]`."""
+    if len(pack.segments) == 1 and not pack.tile:
+        segment = pack.segments[0]
+        return _attend(pack, segment, query, *pack.store.read(layer, segment.read), scale, softcap, window)
     parts = []
     row = 0
     for segment in pack.segments:

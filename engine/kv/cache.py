@@ -68,6 +68,9 @@ class Pack:
 
     def write(self, layer: int, keys: Tensor, values: Tensor) -> None:
         """Store the new rows of all sequences, `[heads, rows, dim]`."""
+        if len(self.segments) == 1 and not self.tile:
+            self.store.write(layer, self.segments[0].write, keys, values)
+            return
         row = 0
         for segment in self.segments:
             rows = slice(row, row + segment.rows)

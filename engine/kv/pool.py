@@ -33,6 +33,11 @@ class SlabStore:
 
     def write(self, layer: int, slots: Runs, keys: Tensor, values: Tensor) -> None:
         """Store `keys` and `values` `[heads, rows, dim]` at the slots, in order."""
+        if len(slots) == 1:
+            first, count = slots[0]
+            self.keys[layer].narrow(1, first, count).copy_(keys)
+            self.values[layer].narrow(1, first, count).copy_(values)
+            return
         row = 0
         for first, count in slots:
             self.keys[layer][:, first : first + count] = keys[:, row : row + count]

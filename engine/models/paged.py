@@ -16,6 +16,7 @@ from ..kv.cache import Pack, PagedCache, Segment
 from ..kv.pool import LayerShape, SlabStore, slots
 from . import exact
 from .fused import FusedDecoder
+from .threads import ROWS, limited
 
 Attention = Literal["fused", "paged", "sdpa", "eager"]
 """`fused` is our own decoder, `paged` our attention in the model's; both read the pool in place. The other two are the
@@ -58,6 +59,8 @@ class PagedModel:
         self.exact = exact
         self.parameters = parameters
         self._fused = fused
+        self.threads = fused.threads if fused and not exact else None
+        """What a forward of few rows gets; None is torch's own number."""
         self.store = SlabStore(shapes, blocks, self.dtype, self.device)
         self.allocator = BlockAllocator(blocks, remember=remember)
         self._cache = PagedCache(len(shapes), direct=attention == "paged")
@@ -103,30 +106,30 @@ class PagedModel:
 
     def _run(self, spans: Sequence[Span]) -> Tensor:
         pack = Pack([_segment(span) for span in spans], self.store)
-        return self._logits(_join([s.tokens for s in spans]), pack, _kept_rows(spans).to(self.device))
+        return self._logits(_join([s.tokens for s in spans]), pack, self._kept(spans))
 
     def _run_exact(self, spans: Sequence[Span], starts: Sequence[int]) -> Tensor:
         """The same in forwards of one shape. All rows go through the output layer: its shape counts too."""
-        every = torch.arange(exact.ROWS, device=self.device)
+        none = torch.zeros(exact.ROWS, dtype=torch.long, device=self.device)
         share = self.packs and self.attention in ("fused", "paged")
         out = []
         for tile in exact.tiles([(a, a + len(s.tokens)) for a, s in zip(starts, spans, strict=True)], share=share):
             pack = Pack([p.segment(spans[p.span].table) for p in tile], self.store, exact.ROWS)
             parts = [spans[p.span].tokens[p.start - starts[p.span] : p.stop - starts[p.span]] for p in tile]
-            ids = torch.cat([*parts, every.new_zeros(pack.padding)])
+            ids = torch.cat([*parts, none[: pack.padding]])
             wanted = [i for p in tile for i in _wanted(p, spans[p.span], starts[p.span])]
-            logits = self._logits(ids, pack, every)
+            logits = self._logits(ids, pack, None)
             out.append(logits[torch.tensor(wanted, dtype=torch.bool, device=self.device).nonzero().squeeze(1)])
         return torch.cat(out)
 
-    def _logits(self, ids: Tensor, pack: Pack, kept: Tensor) -> Tensor:
+    def _logits(self, ids: Tensor, pack: Pack, kept: Tensor | None) -> Tensor:
         # no_grad, not inference_mode: DirectML cannot use inference tensors.
-        with torch.no_grad():
+        with torch.no_grad(), limited(self.threads if len(ids) <= ROWS else None):
             if self._fused is not None:
                 return self._fused(ids, pack, kept)
             return self._run_model(ids, pack, kept)
 
-    def _run_model(self, ids: Tensor, pack: Pack, kept: Tensor) -> Tensor:
+    def _run_model(self, ids: Tensor, pack: Pack, kept: Tensor | None) -> Tensor:
         segments = pack.segments
         inputs: dict[str, Any] = {"input_ids": ids[None]}
         if self._takes_positions:
@@ -138,7 +141,7 @@ class PagedModel:
             kinds = getattr(self.config, "layer_types", None)
             window = getattr(self.config, "sliding_window", None)
             inputs["attention_mask"] = pack.masks_for(kinds, window, additive, self.device)
-        if self._takes_keep:
+        if self._takes_keep and kept is not None:
             inputs["logits_to_keep"] = kept
         self._cache.pack = pack
         token = attention.running.set(pack)
@@ -146,7 +149,18 @@ class PagedModel:
             logits: Tensor = self.model(**inputs, past_key_values=self._cache, use_cache=True).logits[0]
         finally:
             attention.running.reset(token)
-        return logits if self._takes_keep else logits.index_select(0, kept)
+        return logits if self._takes_keep or kept is None else logits.index_select(0, kept)
+
+    def _kept(self, spans: Sequence[Span]) -> Tensor | None:
+        """Which rows of the pack `[rows]` have logits that are wanted; None for all."""
+        if all(len(span.tokens) == span.keep for span in spans):
+            return None
+        rows: list[int] = []
+        at = 0
+        for span in spans:
+            at += len(span.tokens)
+            rows += range(at - span.keep, at)
+        return torch.tensor(rows, dtype=torch.long, device=self.device)
 
 
 def _segment(span: Span) -> Segment:
@@ -163,13 +177,3 @@ def _wanted(piece: exact.Piece, span: Span, start: int) -> list[bool]:
 
 def _join(parts: list[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-
-def _kept_rows(spans: Sequence[Span]) -> Tensor:
-    """Which rows of the pack `[rows]` have logits that are wanted."""
-    rows: list[int] = []
-    at = 0
-    for span in spans:
-        at += len(span.tokens)
-        rows += range(at - span.keep, at)
-    return torch.tensor(rows, dtype=torch.long)

@@ -64,7 +64,7 @@ class Int8Linear:
     def of(cls, weight: Tensor | Int8Weight, bias: Tensor | None, activations: Activations) -> Int8Linear:
         """From a `[out, in]` weight, which is rounded, or one that already is."""
         values, scales = weight if isinstance(weight, Int8Weight) else Int8Weight.of(weight)
-        packed = torch.ops.onednn.qlinear_prepack(values, None)
+        packed = torch.ops.onednn.qlinear_prepack(values.contiguous(), None)
         zeros = torch.zeros(len(scales), dtype=torch.int32)
         return cls(packed, scales, zeros, None if bias is None else bias.float(), activations)
 
