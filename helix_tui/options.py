@@ -1,7 +1,12 @@
-"""The options that `helix-chat` and `helix-chat ask` share, and what they say once they are checked."""
+"""The options that commands share, each in one place, and what they say once they are checked."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import inspect
+import typing
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,24 +17,96 @@ from engine import MAX_DEPTH, EngineConfig, InvalidRequest, Request, Speculation
 
 from .settings import Settings, gather
 
-Target = Annotated[str, typer.Option(help='The model: "bundled", a folder, or a name on the Hugging Face hub.')]
-Draft = Annotated[str, typer.Option(help='The small model that drafts: as --target, or "auto", or "none".')]
-Device = Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda, cuda:1, mps, xpu or directml.")]
-Dtype = Annotated[str, typer.Option(help="Of the weights: auto, float32, bfloat16, float16 or int8.")]
-Drafter = Annotated[str, typer.Option(help="Who drafts: model, ngram, chain (n-grams before the model) or auto.")]
-Exact = Annotated[bool, typer.Option("--exact", help="Bit-identical logits at every depth; slower, least so in int8.")]
 Depth = Annotated[str | None, typer.Option(help="Tokens to draft in a cycle; 0 is baseline; auto, unless told.")]
 Baseline = Annotated[bool, typer.Option("--baseline", help="Plain decoding, the same as --depth 0.")]
-Temperature = Annotated[float | None, typer.Option(help="How freely tokens are drawn; 0, unless told: greedily.")]
-TopP = Annotated[float | None, typer.Option(help="Keep the likeliest tokens of this total probability.")]
-TopK = Annotated[int | None, typer.Option(help="Keep this many of the likeliest tokens.")]
-MinP = Annotated[float | None, typer.Option(help="Keep tokens this likely, relative to the likeliest.")]
-Penalty = Annotated[float | None, typer.Option(help="Make tokens that occurred less likely, above 1.")]
-Seed = Annotated[int | None, typer.Option(help="Of the random generator; the same seed draws the same.")]
-MaxTokens = Annotated[int | None, typer.Option(help="The longest reply; what the context holds unless told.")]
-System = Annotated[str | None, typer.Option(help="A system prompt before the chat, or the name of a preset of one.")]
-Preset = Annotated[str | None, typer.Option(help="Of sampling: precise, balanced, creative, or one from the settings.")]
 Config = Annotated[Path | None, typer.Option(help="Read the settings from this file.")]
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which models, and where they run."""
+
+    target: Annotated[str, typer.Option(help='The model: "bundled", a folder, or a name on the Hugging Face hub.')] = (
+        "bundled"
+    )
+    draft: Annotated[str, typer.Option(help='The small model that drafts: as --target, or "auto", or "none".')] = "auto"
+    device: Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda, cuda:1, mps, xpu or directml.")] = "auto"
+    dtype: Annotated[str, typer.Option(help="Of the weights: auto, float32, bfloat16, float16 or int8.")] = "auto"
+
+
+@dataclass(frozen=True)
+class EngineOptions(ModelOptions):
+    """How they run."""
+
+    drafter: Annotated[
+        str, typer.Option(help="Who drafts: model, ngram, chain (n-grams before the model) or auto.")
+    ] = "model"
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Bit-identical logits at every depth; slower, least so in int8.")
+    ] = False
+
+
+@dataclass(frozen=True)
+class ReplyOptions:
+    """How a reply is drawn, and where the settings are read."""
+
+    temperature: Annotated[
+        float | None, typer.Option(help="How freely tokens are drawn; 0, unless told: greedily.")
+    ] = None
+    top_p: Annotated[float | None, typer.Option(help="Keep the likeliest tokens of this total probability.")] = None
+    top_k: Annotated[int | None, typer.Option(help="Keep this many of the likeliest tokens.")] = None
+    min_p: Annotated[float | None, typer.Option(help="Keep tokens this likely, relative to the likeliest.")] = None
+    repetition_penalty: Annotated[
+        float | None, typer.Option(help="Make tokens that occurred less likely, above 1.")
+    ] = None
+    seed: Annotated[int | None, typer.Option(help="Of the random generator; the same seed draws the same.")] = None
+    max_tokens: Annotated[int | None, typer.Option(help="The longest reply; what the context holds unless told.")] = (
+        None
+    )
+    system: Annotated[
+        str | None, typer.Option(help="A system prompt before the chat, or the name of a preset of one.")
+    ] = None
+    preset: Annotated[
+        str | None, typer.Option(help="Of sampling: precise, balanced, creative, or one from the settings.")
+    ] = None
+    config: Config = None
+
+
+GROUPS = (ModelOptions, EngineOptions, ReplyOptions)
+
+
+def spread(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Each parameter of a command that is typed as one of the classes above becomes that class's options, in place.
+
+    Typer reads the signature that this gives; the command is called with what was said, as an object of the class.
+    """
+    hints = typing.get_type_hints(command, include_extras=True)
+    groups: dict[str, type[Any]] = {name: hint for name, hint in hints.items() if hint in GROUPS}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        if name in groups:
+            parameters += _options(groups[name])
+        else:
+            parameters.append(parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=hints[name]))
+
+    @functools.wraps(command)
+    def called(**given: Any) -> Any:
+        for name, group in groups.items():
+            given[name] = group(**{option.name: given.pop(option.name) for option in _options(group)})
+        return command(**given)
+
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return called
+
+
+def _options(group: Any) -> list[inspect.Parameter]:
+    """The fields of a class above as the parameters of a function."""
+    hints = typing.get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
+        for f in dataclasses.fields(group)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +131,10 @@ class Choices:
 
 def choose(ctx: typer.Context, given: dict[str, Any]) -> Choices:
     """What the command line says, and the settings where it says nothing, with a stand-in for the question."""
-    if given["baseline"] and given["depth"] not in (None, "0"):
+    if given.get("baseline") and given["depth"] not in (None, "0"):
         ctx.fail("--baseline is depth 0; give either --baseline or --depth.")
     said = {name: value for name, value in given.items() if value is not None and _is_said(ctx, name)}
-    if given["baseline"]:
+    if given.get("baseline"):
         said["depth"] = 0
     elif "depth" in said:
         said["depth"] = _depth(ctx, said["depth"])

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 
 from ..engine import Engine
 from ..errors import HelixError
-from . import native, openai
+from . import docs, native, openai
 from .desk import Desk
 from .guard import Guard
 from .problems import Problem, bad, problem
@@ -50,6 +50,7 @@ def create_app(engine: Engine, settings: ServerSettings | None = None) -> FastAP
         title="Helix",
         version=metadata.version("helix-chat"),
         description="Speculative decoding over a paged KV cache.",
+        docs_url=None,
         redoc_url=None,
         responses={code: {"model": ErrorReply} for code in (400, 401, 403, 404, 408, 413, 429, 500, 503, 504)},
     )
@@ -66,6 +67,10 @@ def create_app(engine: Engine, settings: ServerSettings | None = None) -> FastAP
     async def metrics() -> Response:
         """Prometheus text; names as vLLM's, with `helix:`."""
         return Response(desk.metrics.text(), media_type=PROMETHEUS)
+
+    @app.get("/docs", include_in_schema=False)
+    async def documentation() -> Response:
+        return docs.page(app.openapi())
 
     app.include_router(native.routes(desk))
     app.include_router(openai.routes(desk))

@@ -32,7 +32,7 @@ def routes(desk: Desk) -> APIRouter:
     async def generate(body: Generate, http: HttpRequest) -> Reply:
         """The whole reply at once."""
         check_size(desk.settings, [body.text()])
-        request = body.request(**body.text())
+        request = body.request(desk.settings.depth, **body.text())
         with desk.places():
             return await unless_gone(http, replied(request))
 
@@ -40,7 +40,7 @@ def routes(desk: Desk) -> APIRouter:
     async def generate_batch(body: GenerateBatch, http: HttpRequest) -> Replies:
         """Several texts, decoded together; all replies in order, or the first error."""
         check_size(desk.settings, [each.text() for each in body.requests])
-        requests = [each.request(**each.text()) for each in body.requests]
+        requests = [each.request(desk.settings.depth, **each.text()) for each in body.requests]
 
         async def together() -> list[Reply]:
             async with asyncio.TaskGroup() as group:
@@ -57,7 +57,7 @@ def routes(desk: Desk) -> APIRouter:
     async def generate_stream(body: GenerateStream, http: HttpRequest) -> StreamingResponse:
         """Server-sent events: `data:` lines of JSON, a last piece with usage, and `data: [DONE]`."""
         check_size(desk.settings, [body.text()])
-        request = body.request(**body.text())
+        request = body.request(desk.settings.depth, **body.text())
         pieces = (_events if body.events else _texts)(desk, request, body.handle)
         return await stream(http, pieces, desk.places())
 

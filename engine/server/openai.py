@@ -60,10 +60,10 @@ def routes(desk: Desk) -> APIRouter:
 
 
 async def _answer(desk: Desk, body: Asked, requests: Any, shape: Shape, http: HttpRequest) -> Response:
-    """One reply for each of `requests()`, streamed or not."""
+    """One reply for each of `requests(depth)`, streamed or not."""
     if body.model is not None:
         _check_model(body.model, shape.model)
-    asked: list[Request] = requests()
+    asked: list[Request] = requests(desk.settings.depth)
     if body.stream:
         return await stream(http, _chunks(desk, asked, shape, body.with_usage), desk.places(len(asked)))
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from ..config import Depth as EngineDepth
 from ..config import Sampling, Speculation
 from ..request import Request
 from .schemas import Depth, Ids, Stops, Whole, depth_of, stops
@@ -50,7 +51,9 @@ class Asked(BaseModel):
     top_k: Annotated[int, Field(ge=0, strict=True)] = Field(0, description="Helix and vLLM: keep the k likeliest.")
     min_p: Annotated[float, Field(ge=0, le=1)] = 0.0
     repetition_penalty: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] = 1.0
-    depth: Depth | None = Field(None, description="Helix: tokens to draft in a round; auto unless told.")
+    depth: Depth | None = Field(
+        None, description="Helix: tokens to draft in a round; unless told, as the server is set."
+    )
     baseline: bool = Field(False, description="Helix: plain decoding, the same as depth 0.")
     priority: Annotated[int, Field(ge=-100, le=100, strict=True)] = 0
 
@@ -71,7 +74,7 @@ class Asked(BaseModel):
     def with_usage(self) -> bool:
         return bool(self.stream_options and self.stream_options.include_usage)
 
-    def _requests(self, logprobs: int | None, limit: int | None, **text: Any) -> list[Request]:
+    def _requests(self, usual: EngineDepth, logprobs: int | None, limit: int | None, **text: Any) -> list[Request]:
         """One for each of `n`; with a seed, each of them has one of its own. Raises InvalidRequest."""
         heat = 1.0 if self.temperature is None else self.temperature
         top_p = 1.0 if self.top_p is None else self.top_p
@@ -80,7 +83,7 @@ class Asked(BaseModel):
             Request(
                 **text,
                 sampling=Sampling(heat, self.top_k, top_p, self.min_p, self.repetition_penalty),
-                speculation=Speculation(depth_of(self.depth, self.baseline, seed, heat)),
+                speculation=Speculation(depth_of(self.depth, self.baseline, seed, heat, usual)),
                 max_tokens=limit,
                 stop=stops(self.stop),
                 seed=seed,
@@ -111,10 +114,10 @@ class ChatAsked(Asked):
     logprobs: bool | None = False
     top_logprobs: Annotated[int, Field(ge=0, le=20, strict=True)] | None = None
 
-    def requests(self) -> list[Request]:
+    def requests(self, usual: EngineDepth) -> list[Request]:
         told = (self.top_logprobs or 0) if self.logprobs else None
         limit = self.max_completion_tokens or self.max_tokens
-        return self._requests(told, limit, messages=[m.plain() for m in self.messages])
+        return self._requests(usual, told, limit, messages=[m.plain() for m in self.messages])
 
 
 class CompletionAsked(Asked):
@@ -129,5 +132,5 @@ class CompletionAsked(Asked):
             return [{"prompt": text} for text in self.prompt]
         return [{"prompt_ids": self.prompt}]
 
-    def requests(self) -> list[Request]:
-        return [r for text in self.texts() for r in self._requests(self.logprobs, self.max_tokens, **text)]
+    def requests(self, usual: EngineDepth) -> list[Request]:
+        return [r for text in self.texts() for r in self._requests(usual, self.logprobs, self.max_tokens, **text)]

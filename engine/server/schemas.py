@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..config import MAX_DEPTH, Sampling, Speculation, Verifier
+from ..config import Depth as EngineDepth
 from ..events import Cycle, Finished, FinishReason
 from ..request import Request
 
@@ -39,18 +40,22 @@ class Settings(BaseModel):
     repetition_penalty: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] = 1.0
     stop: Stops | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] | None = None
-    depth: Depth | None = Field(None, description="Tokens to draft in a round; 0 is baseline, auto unless told.")
+    depth: Depth | None = Field(
+        None, description="Tokens to draft in a round, 0 is baseline; unless told, as the server is set."
+    )
     baseline: bool = Field(False, description="Plain decoding, the same as depth 0.")
     verifier: Verifier = "block"
     priority: Annotated[int, Field(ge=-100, le=100, strict=True)] = 0
     logprobs: Annotated[int, Field(ge=0, le=20, strict=True)] | None = None
 
-    def request(self, **text: Any) -> Request:
-        """The engine's request for one text. Raises InvalidRequest."""
+    def request(self, usual: EngineDepth, **text: Any) -> Request:
+        """The engine's request for one text, at the `usual` depth unless it names one. Raises InvalidRequest."""
         return Request(
             **text,
             sampling=Sampling(self.temperature, self.top_k, self.top_p, self.min_p, self.repetition_penalty),
-            speculation=Speculation(depth_of(self.depth, self.baseline, self.seed, self.temperature), self.verifier),
+            speculation=Speculation(
+                depth_of(self.depth, self.baseline, self.seed, self.temperature, usual), self.verifier
+            ),
             max_tokens=self.max_tokens,
             stop=stops(self.stop),
             seed=self.seed,
@@ -155,10 +160,12 @@ def stops(given: str | list[str] | None) -> list[str]:
     return [given] if isinstance(given, str) else given or []
 
 
-def depth_of(depth: int | Literal["auto"] | None, baseline: bool, seed: int | None, temperature: float) -> Any:
-    """The depth that those fields mean together."""
+def depth_of(
+    depth: EngineDepth | None, baseline: bool, seed: int | None, heat: float, usual: EngineDepth
+) -> EngineDepth:
+    """The depth that those fields mean together; the server's `usual` one where they do not say."""
     if baseline:
         return 0
     if depth is None:
-        return SEEDED_DEPTH if seed is not None and temperature else "auto"
+        return SEEDED_DEPTH if usual == "auto" and seed is not None and heat else usual
     return depth

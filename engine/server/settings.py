@@ -6,7 +6,7 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 
-from ..config import _number
+from ..config import Depth, Speculation, _number
 from ..errors import InvalidRequest
 
 
@@ -27,6 +27,8 @@ class ServerSettings:
     """Requests in one call, `n` included."""
     max_queue: int = 64
     """Requests that run or wait; more are told to come back (429)."""
+    depth: Depth = "auto"
+    """Of requests that name none."""
     time_limit: float = 600.0
     """Seconds from asking to the end of a reply."""
     body_seconds: float = 30.0
@@ -40,6 +42,7 @@ class ServerSettings:
             _number(name, getattr(self, name), 1, whole=True)
         for name in ("time_limit", "body_seconds", "grace"):
             _number(name, getattr(self, name), 0)
+        Speculation(self.depth)  # Raises for what is no depth.
         for origin in self.origins:
             if not re.fullmatch(r"https?://[^/\s*@]+", origin):
                 raise InvalidRequest(f"{origin} is no origin; give scheme and host alone, as in https://chat.example.")

@@ -13,27 +13,15 @@ from .. import options
 from .terminal import complain, reader_may_leave
 
 
+@options.spread
 def ask(
     ctx: typer.Context,
     prompt: Annotated[str | None, typer.Argument(help='The question; "-" reads it from stdin.')] = None,
-    target: options.Target = "bundled",
-    draft: options.Draft = "auto",
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    drafter: options.Drafter = "model",
-    exact: options.Exact = False,
+    *,
+    engine: options.EngineOptions,
     depth: options.Depth = None,
     baseline: options.Baseline = False,
-    temperature: options.Temperature = None,
-    top_p: options.TopP = None,
-    top_k: options.TopK = None,
-    min_p: options.MinP = None,
-    repetition_penalty: options.Penalty = None,
-    seed: options.Seed = None,
-    max_tokens: options.MaxTokens = None,
-    system: options.System = None,
-    preset: options.Preset = None,
-    config: options.Config = None,
+    reply: options.ReplyOptions,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object: the reply, its usage and the settings.")
     ] = False,
@@ -42,7 +30,7 @@ def ask(
     """Ask one question and print the reply as it comes."""
     from .. import ask as asking
 
-    choices = options.choose(ctx, dict(ctx.params))
+    choices = options.choose(ctx, ctx.params)
     if prompt is None and sys.stdin.isatty():
         ctx.fail('Give a question, such as: helix-chat ask "Why is the sky blue?"')
     question = asking.read_question() if prompt in (None, "-") else str(prompt)

@@ -11,7 +11,9 @@ from .. import options
 from .terminal import reader_may_leave
 
 
+@options.spread
 def bench(
+    *,
     section: Annotated[
         list[str] | None, typer.Option(help="What to measure, all unless told; give it again for more.")
     ] = None,
@@ -23,10 +25,7 @@ def bench(
     alpha: Annotated[
         float | None, typer.Option(help="With --shape: set the share of drafted tokens that is accepted.")
     ] = None,
-    target: options.Target = "bundled",
-    draft: options.Draft = "auto",
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
+    models: options.ModelOptions,
     json: Annotated[Path | None, typer.Option(help="Write all figures to this file.")] = None,
 ) -> int:
     """Measure speed on this machine, against baseline and against others.
@@ -42,10 +41,10 @@ def bench(
         tokens=tokens,
         shape=shape,
         alpha=alpha,
-        target=target,
-        draft=None if draft.lower() == "none" else draft,
-        device=device,
-        dtype=None if dtype.lower() == "auto" else dtype,
+        target=models.target,
+        draft=None if models.draft.lower() == "none" else models.draft,
+        device=models.device,
+        dtype=None if models.dtype.lower() == "auto" else models.dtype,
     )
     from .. import bench as benchmark
 

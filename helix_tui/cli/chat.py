@@ -15,26 +15,14 @@ from .group import print_version, refuse_misplaced
 from .terminal import check_writable, need_terminal, reader_may_leave, run
 
 
+@options.spread
 def chat(
     ctx: typer.Context,
-    target: options.Target = "bundled",
-    draft: options.Draft = "auto",
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    drafter: options.Drafter = "model",
-    exact: options.Exact = False,
+    *,
+    engine: options.EngineOptions,
     depth: options.Depth = None,
     baseline: options.Baseline = False,
-    temperature: options.Temperature = None,
-    top_p: options.TopP = None,
-    top_k: options.TopK = None,
-    min_p: options.MinP = None,
-    repetition_penalty: options.Penalty = None,
-    seed: options.Seed = None,
-    max_tokens: options.MaxTokens = None,
-    system: options.System = None,
-    preset: options.Preset = None,
-    config: options.Config = None,
+    reply: options.ReplyOptions,
     record: Annotated[Path | None, typer.Option(help="Write everything that happens to this file.")] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="Chat in lines, for screen readers and dumb terminals; takes a pipe too.")

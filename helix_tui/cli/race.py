@@ -13,31 +13,19 @@ from ..starters import STARTERS
 from .terminal import complain, need_terminal, reader_may_leave, run
 
 
+@options.spread
 def race(
     ctx: typer.Context,
     prompt: Annotated[str, typer.Argument(help="The question to race on.")] = STARTERS[0],
-    target: options.Target = "bundled",
-    draft: options.Draft = "auto",
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    drafter: options.Drafter = "model",
-    exact: options.Exact = False,
+    *,
+    engine: options.EngineOptions,
     depth: options.Depth = None,
-    temperature: options.Temperature = None,
-    top_p: options.TopP = None,
-    top_k: options.TopK = None,
-    min_p: options.MinP = None,
-    repetition_penalty: options.Penalty = None,
-    seed: options.Seed = None,
-    max_tokens: options.MaxTokens = None,
-    system: options.System = None,
-    preset: options.Preset = None,
-    config: options.Config = None,
+    reply: options.ReplyOptions,
     runs: Annotated[int, typer.Option(min=1, help="Rounds, in turned order, where it is printed.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of opening the app.")] = False,
 ) -> int:
     """Race baseline against speculative on one question; to a file or a pipe, print what was measured."""
-    choices = options.choose(ctx, {**ctx.params, "baseline": False})
+    choices = options.choose(ctx, ctx.params)
     request, said = choices.request, choices.settings.system
     messages = ({"role": "system", "content": said},) if said else ()
     question = Question(

@@ -9,11 +9,15 @@ import typer
 from engine import EngineConfig, HelixError, InvalidRequest
 
 from .. import options
+from .terminal import complain
 
 EXTRA = 'Serving needs FastAPI and uvicorn; install them with: pip install "helix-chat[serve]"'
 
 
+@options.spread
 def serve(
+    ctx: typer.Context,
+    *,
     host: Annotated[str, typer.Option(help="Address to listen on; any but loopback needs an API key.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
     api_key: Annotated[
@@ -34,18 +38,18 @@ def serve(
     max_running: Annotated[int, typer.Option(help="Requests decoded together; more wait.")] = 16,
     max_queue: Annotated[int, typer.Option(help="Requests that run or wait; more are told to come back.")] = 64,
     time_limit: Annotated[float, typer.Option(help="Seconds that a reply may take.")] = 600.0,
-    target: options.Target = "bundled",
-    draft: options.Draft = "auto",
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    drafter: options.Drafter = "model",
-    exact: options.Exact = False,
+    engine: options.EngineOptions,
+    depth: options.Depth = None,
+    config: options.Config = None,
 ) -> None:
     """Serve the model over HTTP: to OpenAI's clients, to helix-chat --attach, and to curl."""
     try:
         from engine.server import ServerSettings, serve
     except ModuleNotFoundError as error:
         raise HelixError(EXTRA) from error
+    choices = options.choose(ctx, ctx.params)
+    for problem in choices.settings.problems:
+        complain(problem, 0)
     settings = ServerSettings(
         host=host,
         port=port,
@@ -53,8 +57,9 @@ def serve(
         origins=tuple(origin or ()),
         max_queue=max_queue,
         time_limit=time_limit,
+        depth=choices.settings["chat.depth"],
     )
-    config = EngineConfig(drafter=drafter.lower(), max_running=max_running, exact=exact)  # type: ignore[arg-type]
+    EngineConfig(max_running=max_running)  # Raises InvalidRequest before the load.
     if max_queue < max_running:
         raise InvalidRequest(
             f"The queue holds {max_queue}, fewer than the {max_running} that may run; raise --max-queue."
@@ -65,16 +70,8 @@ def serve(
     from engine import Engine
 
     typer.echo("Loading the model.", err=True)
-    with Engine.load(
-        target,
-        None if draft.lower() == "none" else draft,
-        device,
-        None if dtype.lower() == "auto" else dtype,
-        drafter=config.drafter,
-        max_running=config.max_running,
-        exact=config.exact,
-    ) as engine:
-        serve(engine, settings, _announce)
+    with Engine.load(**choices.load, max_running=max_running) as loaded:
+        serve(loaded, settings, _announce)
 
 
 def _announce(url: str) -> None:
