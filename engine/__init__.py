@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .models.facts import ModelFacts, cached_folder, read_facts
     from .models.load import choose_dtype
     from .models.quantize import int8_support
+    from .models.remembered import kept_timings
     from .models.source import fetch
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "events",
     "fetch",
     "int8_support",
+    "kept_timings",
     "list_devices",
     "pick_device",
     "read_facts",
@@ -80,6 +82,7 @@ _LAZY = {
     "pick_device": ".devices",
     "choose_dtype": ".models.load",
     "int8_support": ".models.quantize",
+    "kept_timings": ".models.remembered",
     "Estimate": ".models.estimate",
     "estimate": ".models.estimate",
     "ModelFacts": ".models.facts",

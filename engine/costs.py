@@ -7,6 +7,10 @@ from collections.abc import Sequence as Items
 
 ROWS = (1, 2, 4, 8, 16, 32, 64)
 """Row counts whose forward is timed at load; between them costs are interpolated."""
+DRIFT = 2.0
+"""Cycles that take this many times more or less than was measured: another machine, or another load on it."""
+SKEW = 1.5
+"""The same of a draft step against a target forward, which decides how deep it pays to draft."""
 SMOOTHING = 0.1
 """Weight of a new cycle in the machine's current speed."""
 
@@ -23,6 +27,11 @@ class Curve:
 
     def __call__(self, rows: int, sequences: int = 1) -> float:
         return self._of(rows) * self._speed + self._extra * (sequences - 1)
+
+    @property
+    def speed(self) -> float:
+        """How many times as long as at first forwards take now."""
+        return self._speed
 
     def follow(self, ratio: float) -> None:
         """What ran took `ratio` times as long as expected."""
@@ -56,6 +65,12 @@ class Costs:
     def draft(self) -> float:
         """Of one drafted token of one sequence."""
         return self.draft_step(1)
+
+    @property
+    def drifted(self) -> bool:
+        """Whether the cycles so far clearly disagree with what was measured at first."""
+        verify, draft = self.verify.speed, self.draft_step.speed
+        return not 1 / DRIFT < verify < DRIFT or not 1 / SKEW < draft / verify < SKEW
 
     def observe(self, rows: int, verify_seconds: float, drafted: int, draft_seconds: float) -> None:
         """A cycle of one sequence. The machine slows down when others use it, and text grows longer."""

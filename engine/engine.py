@@ -23,7 +23,7 @@ from .events import Cycle, Event, Failed, Finished
 from .intake import make_drafter, sequence_of
 from .loop import Loop
 from .models import load
-from .models.timing import measure
+from .models.timing import Timed
 from .outbox import Outbox
 from .request import Completion, Request
 from .sequence import Limits, Sequence
@@ -45,7 +45,8 @@ class Engine:
         drafter = drafter or make_drafter(pair, config)
         wait = partial(synchronize, pair.device)
         context = min(pair.context, pair.draft_context or pair.context)
-        costs = measure(pair.target, pair.draft, wait, context) if drafter else None
+        self._timed = Timed(pair.target, pair.draft, wait, context, pair.device.name) if drafter else None
+        costs = self._timed.costs if self._timed else None
         self._speculator = Speculator(pair.target, drafter, pair.tokenizer, wait, costs)
         self._unclaimed: list[Event] = []
         self._loop = Loop(self._speculator, pair.device, config, self._unclaimed.append)
@@ -54,7 +55,8 @@ class Engine:
         self._intake = Lock()
         self._numbers = count(1)
         self._closed = False
-        self.loaded = reporting.loaded(pair, drafter.kind if drafter else None)
+        remembered = self._timed.remembered if self._timed else None
+        self.loaded = reporting.loaded(pair, drafter.kind if drafter else None, remembered)
 
     @classmethod
     def load(
@@ -194,6 +196,8 @@ class Engine:
                 return
             self._closed = True
             self._loop.close()
+            if self._timed:
+                self._timed.close()
             device = self._pair.device
             del self._pair, self._speculator
         give_back(device)

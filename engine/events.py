@@ -24,6 +24,7 @@ from .facts import (
     PreemptReason,
     Rule,
     Runs,
+    TimingSource,
     Usage,
 )
 from .rebuild import rebuild
@@ -100,6 +101,8 @@ class Loaded(Event):
     memory: DeviceMemory
     drafter: DrafterKind | None = None
     """Who drafts, None when nobody does."""
+    timings: TimingSource | None = None
+    """Where the first figures for depth "auto" come from: this start, or an earlier one. None when nobody drafts."""
 
 
 @dataclass(frozen=True, slots=True)

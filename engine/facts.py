@@ -9,6 +9,7 @@ Origin = Literal["draft", "correction", "bonus", "plain"]
 FinishReason = Literal["eos", "stop", "length", "context", "cancelled", "error"]
 DraftSource = Literal["model", "ngram"]
 DrafterKind = Literal["model", "ngram", "chain"]
+TimingSource = Literal["measured", "remembered"]
 Rule = Literal["argmax", "block", "token"]
 """How drafts are judged: by the target's likeliest token (temperature 0), or by one of the two verifiers."""
 PreemptReason = Literal["pool", "device", "reader"]

@@ -167,7 +167,16 @@ def _folders() -> Section:
         "data": _ask(lambda: str(data_folder())),
         "config": _ask(lambda: platformdirs.user_config_dir("helix-chat", appauthor=False)),
         "hub cache": _ask(lambda: import_module("huggingface_hub.constants").HF_HUB_CACHE),
+        "timings": _ask(_timings),
     }
+
+
+def _timings() -> str:
+    """Of forwards, which depth "auto" begins with."""
+    path, pairs = engine.kept_timings()
+    if path is None:
+        return "not kept: measured at every start"
+    return f"{path} (remembered for {pairs} {'pair' if pairs == 1 else 'pairs'}; others are measured at load)"
 
 
 def _would_use() -> Section:

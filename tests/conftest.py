@@ -12,6 +12,7 @@ import pytest
 # At import: before any test module can open a store.
 FOLDER = tempfile.mkdtemp(prefix="helix-tests-")
 os.environ["HELIX_DATA"] = FOLDER
+os.environ["HELIX_CACHE"] = f"{FOLDER}/cache"
 
 
 @pytest.fixture(scope="session", autouse=True)

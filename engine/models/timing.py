@@ -9,6 +9,7 @@ import torch
 
 from ..costs import ROWS, Costs
 from .paged import PagedModel, Span
+from .remembered import Timings, forget, identity, recall, remember
 
 PAST = 32
 """Tokens of context while timing: costs grow little with it, and the controller follows."""
@@ -18,13 +19,34 @@ BUDGET = 0.06
 """Seconds that one row count may take, once it ran at least twice."""
 
 
-def measure(target: PagedModel, draft: PagedModel | None, wait: Callable[[], None], context: int) -> Costs:
+class Timed:
+    """The costs of a pair, measured now or `remembered` from an earlier start."""
+
+    def __init__(
+        self, target: PagedModel, draft: PagedModel | None, wait: Callable[[], None], context: int, device: str
+    ) -> None:
+        """`context` is what both models can see at most; `device` names the machine's."""
+        self._key = identity(target, draft, device, context)
+        timings = recall(self._key)
+        self.remembered = timings is not None
+        if timings is None:
+            timings = measure(target, draft, wait, context)
+            remember(self._key, timings)
+        self.costs = Costs(timings.verify, timings.draft or 0.0)
+
+    def close(self) -> None:
+        """Forget what the cycles since have shown to be wrong."""
+        if self.costs.drifted:
+            forget(self._key)
+
+
+def measure(target: PagedModel, draft: PagedModel | None, wait: Callable[[], None], context: int) -> Timings:
     """Time target forwards of 1 to 64 rows and draft forwards of 1 to 16; pools are left as they were.
 
     `context` is what both models can see at most.
     """
     verify = {rows: _forward_seconds(target, rows, wait, context) for rows in ROWS}
-    return Costs(verify, {rows: _forward_seconds(draft, rows, wait, context) for rows in DRAFT_ROWS} if draft else 0.0)
+    return Timings(verify, {r: _forward_seconds(draft, r, wait, context) for r in DRAFT_ROWS} if draft else {})
 
 
 def _forward_seconds(model: PagedModel, rows: int, wait: Callable[[], None], context: int) -> float:

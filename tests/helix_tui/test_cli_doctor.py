@@ -22,7 +22,7 @@ def test_doctor_prints_every_section(capsys: pytest.CaptureFixture[str]) -> None
     assert found["models"]["bundled target"]["parameters"] > found["models"]["bundled draft"]["parameters"] > 0
     assert found["would use"]["target"] == "bundled" and found["would use"]["device"]
     assert set(found["extras"]) == {"directml", "serve", "bench", "test"}
-    assert {"logs", "data", "config", "hub cache"} == set(found["folders"])
+    assert {"logs", "data", "config", "hub cache", "timings"} == set(found["folders"])
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
     assert all(f"\n{title}\n" in "\n" + out for title in found) and "\x1b" not in out
