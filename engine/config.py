@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from .errors import InvalidRequest
+from .errors import InvalidRequest, shown
 
 MAX_DEPTH = 16
 """The deepest speculation: drafted tokens a cycle."""
@@ -20,8 +20,13 @@ Depth = int | Literal["auto"]
 def _number(name: str, value: object, low: float, high: float = math.inf, *, whole: bool = False) -> None:
     """Refuse anything but a finite number in [low, high]."""
     kind = int if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kind) or not math.isfinite(value):
-        raise InvalidRequest(f"{name} must be a {'whole ' if whole else ''}number, not {value!r}.")
+    # Not `isfinite` of an integer: a huge one is no float.
+    endless = isinstance(value, float) and not math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, kind) or endless:
+        raise InvalidRequest(f"{name} must be a {'whole ' if whole else ''}number, not {shown(value)}.")
+    if isinstance(value, int) and abs(value) >= 2**63:
+        # Neither torch nor a float can hold it, and Python writes out no number of 5,000 digits.
+        raise InvalidRequest(f"{name} has far too many digits; give a smaller number.")
     if not low <= value <= high:
         span = f"{low:g} or more" if math.isinf(high) else f"from {low:g} to {high:g}"
         raise InvalidRequest(f"{name} is {value:g}, but it must be {span}.")
@@ -67,7 +72,7 @@ class Speculation:
     def __post_init__(self) -> None:
         check_depth(self.depth)
         if self.verifier not in ("block", "token"):
-            raise InvalidRequest(f'verifier must be "block" or "token", not {self.verifier!r}.')
+            raise InvalidRequest(f'verifier must be "block" or "token", not {shown(self.verifier)}.')
 
 
 def check_depth(depth: Depth) -> None:
@@ -106,7 +111,7 @@ class EngineConfig:
         if self.max_context is not None:
             _number("max_context", self.max_context, 2, whole=True)
         if self.drafter not in ("auto", "model", "ngram", "chain"):
-            raise InvalidRequest(f"There is no drafter {self.drafter!r}; use auto, model, ngram or chain.")
+            raise InvalidRequest(f"There is no drafter {shown(self.drafter)}; use auto, model, ngram or chain.")
         _number("max_running", self.max_running, 1, whole=True)
         _number("prefill_chunk", self.prefill_chunk, 1, whole=True)
         _number("row_budget", self.row_budget, 1, whole=True)

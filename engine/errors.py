@@ -37,6 +37,17 @@ class BadRecording(HelixError):
     """A recording that cannot be read."""
 
 
+def shown(value: object) -> str:
+    """A wrong value as a part of a sentence: short and on one line, whatever it is."""
+    try:
+        text = repr(value)
+    except Exception:
+        # An integer of 5,000 digits, or an object whose repr fails.
+        text = f"a {type(value).__name__}"
+    text = "".join(c if c.isprintable() else " " for c in text)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 _FAMILY = {
     cls.__name__: cls
     for cls in (

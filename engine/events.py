@@ -10,6 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from .errors import shown
 from .facts import (
     Blocks,
     DeviceMemory,
@@ -264,8 +265,8 @@ EVENTS: dict[str, type[Event]] = {
 
 def from_json(data: dict[str, Any]) -> Event:
     """The event that `to_json` wrote. Raises ValueError for anything else."""
-    kind = data.get("event")
-    if kind not in EVENTS:
-        raise ValueError(f"unknown event {kind!r}")
+    kind = data.get("event") if isinstance(data, dict) else None
+    if not isinstance(kind, str) or kind not in EVENTS:
+        raise ValueError(f"unknown event {shown(kind)}")
     event: Event = rebuild(EVENTS[kind], {k: v for k, v in data.items() if k != "event"})
     return event

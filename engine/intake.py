@@ -6,7 +6,7 @@ from .config import EngineConfig
 from .drafters.base import Drafter
 from .drafters.chain import NgramDrafter
 from .drafters.model import ModelDrafter
-from .errors import ContextTooLong, InvalidRequest
+from .errors import ContextTooLong, InvalidRequest, shown
 from .models.load import Loaded
 from .request import Request
 from .sequence import Limits, Sequence
@@ -19,7 +19,7 @@ def sequence_of(request: Request, pair: Loaded, limits: Limits) -> Sequence:
         tokens = [int(t) for t in request.prompt_ids]
         wrong = next((t for t in tokens if not 0 <= t < target.vocab), None)
         if wrong is not None:
-            raise InvalidRequest(f"Token id {wrong} is not in the vocabulary; use ids from 0 to {target.vocab - 1}.")
+            raise InvalidRequest(f"Token id {shown(wrong)} is not in the vocabulary; use 0 to {target.vocab - 1}.")
     elif tokenizer is None:
         raise InvalidRequest("This model's folder has no tokenizer; ask with prompt_ids or add its tokenizer files.")
     else:

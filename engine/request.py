@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .config import Sampling, Speculation, _number
-from .errors import HelixError, InvalidRequest, from_name
+from .errors import HelixError, InvalidRequest, from_name, shown
 from .events import Failed, Finished, FinishReason, Usage
 
 ROLES = ("system", "user", "assistant", "tool")
@@ -48,8 +49,10 @@ class Request:
             )
         if isinstance(self.stop, str):
             object.__setattr__(self, "stop", (self.stop,))
-        if not all(isinstance(s, str) and s for s in self.stop):
+        if not isinstance(self.stop, Sequence) or not all(isinstance(s, str) and s for s in self.stop):
             raise InvalidRequest("Every stop must be a text that is not empty.")
+        if not isinstance(self.sampling, Sampling) or not isinstance(self.speculation, Speculation):
+            raise InvalidRequest("sampling must be a Sampling, and speculation a Speculation; both are in engine.")
         if self.max_tokens is not None:
             _number("max_tokens", self.max_tokens, 1, whole=True)
         if self.seed is not None:
@@ -59,18 +62,43 @@ class Request:
             _number("logprobs", self.logprobs, 0, 20, whole=True)
         if self.messages is not None:
             _check_messages(self.messages)
-        elif not getattr(self, given[0]):
+        elif self.prompt is not None:
+            _check_text("The prompt", self.prompt)
+        else:
+            _check_ids(self.prompt_ids)
+        if self.prompt == "":
             raise InvalidRequest("The prompt is empty; give it at least one word.")
 
 
+def _check_text(what: str, text: object) -> None:
+    if not isinstance(text, str):
+        raise InvalidRequest(f"{what} must be a text, not {shown(text)}.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest(f"{what} has half of a surrogate pair, which is no character; remove it.") from None
+
+
+def _check_ids(ids: object) -> None:
+    try:
+        count = len([operator.index(id) for id in ids])  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        raise InvalidRequest(f"prompt_ids must be a list of whole numbers, not {shown(ids)}.") from None
+    if not count:
+        raise InvalidRequest("The prompt is empty; give it at least one word.")
+
+
 def _check_messages(messages: Sequence[Mapping[str, str]]) -> None:
+    if not isinstance(messages, Sequence) or isinstance(messages, (str, bytes)):
+        raise InvalidRequest(f"messages must be a list of messages, not {shown(messages)}.")
     if not messages:
         raise InvalidRequest("The chat is empty; give it at least one user message.")
     for i, message in enumerate(messages):
         if not isinstance(message, Mapping) or not isinstance(message.get("content"), str):
             raise InvalidRequest(f"Message {i + 1} must have a role and a text content.")
         if message.get("role") not in ROLES:
-            raise InvalidRequest(f"Message {i + 1} has the role {message.get('role')!r}; use {', '.join(ROLES)}.")
+            raise InvalidRequest(f"Message {i + 1} has the role {shown(message.get('role'))}; use {', '.join(ROLES)}.")
+        _check_text(f"Message {i + 1}", message["content"])
     if not messages[-1]["content"].strip():
         raise InvalidRequest("The last message is empty; write something to answer.")
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from .conversation import Conversation, Message
+from .messages import clean
 from .render.summary import ending
-from .store.rows import clean, settings_dict
+from .store.rows import settings_dict
 
 VERSION = 1
 

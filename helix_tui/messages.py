@@ -12,6 +12,11 @@ Depth = int | Literal["auto"]
 Chat = tuple[dict[str, str], ...]
 
 
+def clean(text: str) -> str:
+    """The text without halves of surrogate pairs, which bytes that are no UTF-8 become: `?` stands for each."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """One turn to answer: the whole chat so far, ending in the person's message."""
@@ -25,7 +30,7 @@ class Question:
     def request(self) -> Request:
         """As the engine takes it. Raises InvalidRequest."""
         return Request(
-            messages=self.messages,
+            messages=[{name: clean(text) for name, text in message.items()} for message in self.messages],
             sampling=self.sampling,
             speculation=Speculation(depth=self.depth),
             max_tokens=self.max_tokens,

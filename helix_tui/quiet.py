@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-import platformdirs
+from . import folders
 
 ENVIRONMENT = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -27,7 +27,7 @@ LOG_LIMIT = 1_000_000
 
 def log_path() -> Path:
     """Where the log is written."""
-    return platformdirs.user_log_path("helix-chat", appauthor=False) / "helix-chat.log"
+    return folders.log() / "helix-chat.log"
 
 
 def hush_libraries() -> None:

@@ -14,6 +14,7 @@ from .messages import Depth, Question, ReplayEnded, Rewound
 from .playback import Playhead, Timeline
 
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+LONGEST_NAP = 3600.0
 LOOP_PAUSE = 4.0
 """Seconds at the end of a recording before a loop begins it again."""
 
@@ -165,5 +166,6 @@ class ReplaySource:
                         continue
                 else:
                     wait = None
-                self._changed.wait(wait)
+                # A long pause at a low speed is more than a lock can wait for; it is asked again.
+                self._changed.wait(None if wait is None else min(wait, LONGEST_NAP))
         return None

@@ -7,15 +7,15 @@ import threading
 from datetime import datetime
 from pathlib import Path
 
-import platformdirs
-
 from engine import BadRecording, Event, Recorder
 from engine.events import Failed, Finished, Loaded, Started
+
+from . import folders
 
 
 def folder() -> Path:
     """Where recordings made by key are kept."""
-    return platformdirs.user_data_path("helix-chat", appauthor=False) / "recordings"
+    return folders.data() / "recordings"
 
 
 def new_file(now: datetime) -> Path:

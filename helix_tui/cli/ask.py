@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from .. import options
+from ..messages import clean
 from .terminal import complain, reader_may_leave
 
 
@@ -39,6 +40,7 @@ def ask(
     said = choices.settings.system
     messages = [{"role": "system", "content": said}] if said else []
     messages.append({"role": "user", "content": question})
+    messages = [{name: clean(text) for name, text in message.items()} for message in messages]
     with reader_may_leave():
         return asking.ask(replace(choices.request, messages=messages), choices.load, as_json=as_json, events=events)
     return 0

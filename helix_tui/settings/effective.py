@@ -8,15 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from engine import InvalidRequest, Sampling
 
+from .. import folders
 from . import presets
 from .kinds import refusal
 from .reading import Found, read
 from .table import BY_ID, BY_NAME, NUMBERS, SETTINGS
 
+HALF = 250
+"""Characters of a problem that are shown from its start, and from its end, which says what to do."""
 COMMAND_LINE, DEFAULT = "command line", "default"
 
 
@@ -35,6 +36,9 @@ class Settings:
     path: Path = Path()
     explicit: bool = False
     """Whether the person named this file on the command line."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "problems", tuple(one_line(problem) for problem in self.problems))
 
     def __getitem__(self, id: str) -> Any:
         return self.values[id]
@@ -56,11 +60,17 @@ class Settings:
             raise InvalidRequest(self.problems[0] + (f" ({more} more: helix-chat config)" if more else ""))
 
 
+def one_line(text: str) -> str:
+    """What a file or a variable says may be of any length, and hold controls that a terminal would obey."""
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return text if len(text) <= 2 * HALF else f"{text[:HALF]}…{text[-HALF:]}"
+
+
 def config_path(environ: Mapping[str, str] = os.environ) -> Path:
     """Where the settings file is looked for: `HELIX_CONFIG`, or the platform's folder for configuration."""
     if named := environ.get("HELIX_CONFIG"):
-        return Path(named).expanduser()
-    return platformdirs.user_config_path("helix-chat", appauthor=False) / "config.toml"
+        return folders.at_home(named)
+    return folders.config() / "config.toml"
 
 
 def gather(
@@ -72,7 +82,7 @@ def gather(
     """
     file = path or config_path(environ)
     named = path is not None or bool(environ.get("HELIX_CONFIG"))
-    found = read(file) if named or file.exists() else Found()
+    found = read(file) if named or os.path.lexists(file) else Found()
     spoken, problems = _environment(environ)
     layers: list[tuple[dict[str, Any], Mapping[str, str]]] = [
         (found.values, {id: _place(file, found.lines.get(id)) for id in found.values}),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from engine import EngineConfig, HelixError, InvalidRequest, Request, Sampling, Speculation
+from engine.errors import shown
 
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
@@ -22,7 +23,7 @@ class Kind(NamedTuple):
 
 def _text(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise InvalidRequest(f'{name} must be a text in quotes, such as {name} = "...", not {value!r}.')
+        raise InvalidRequest(f'{name} must be a text in quotes, such as {name} = "...", not {shown(value)}.')
     return value
 
 
@@ -34,7 +35,7 @@ def _some_text(name: str, value: object) -> str:
 
 def _flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise InvalidRequest(f"{name} must be true or false, not {value!r}.")
+        raise InvalidRequest(f"{name} must be true or false, not {shown(value)}.")
     return value
 
 
@@ -46,7 +47,7 @@ def _read_flag(text: str) -> object:
 def _folders(name: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) and item for item in value):
         raise InvalidRequest(
-            f'{name} must be a list of folders, such as ["/models/one", "/models/two"], not {value!r}.'
+            f'{name} must be a list of folders, such as ["/models/one", "/models/two"], not {shown(value)}.'
         )
     return tuple(value)
 
@@ -72,7 +73,7 @@ def _drafter(name: str, value: object) -> str:
 def _read_number(text: str) -> object:
     try:
         return tomllib.loads(f"it = {text.strip()}")["it"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text.strip()
 
 

@@ -36,10 +36,16 @@ def read(path: Path) -> Found:
     """Read and check a settings file. Never raises."""
     found = Found()
     try:
-        if path.is_file() and path.stat().st_size > LARGEST:
+        # A pipe that nobody writes to would be waited for for ever, and a device may never end.
+        if path.is_fifo():
+            found.problems.append(f"{path} is a pipe; the settings must be a file.")
+            return found
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+        if len(data) > LARGEST:
             found.problems.append(f"{path} is too large for a settings file; choose another, or empty it.")
             return found
-        text = path.read_bytes().decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except OSError as error:
         why = (error.strerror or type(error).__name__).lower()
         found.problems.append(f"{path} cannot be read ({why}); the defaults hold until it can.")
@@ -48,17 +54,20 @@ def read(path: Path) -> Found:
         found.problems.append(f"{path} is not in UTF-8; save it as UTF-8 text.")
         return found
     try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        said = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         found.problems.append(f"{path} is not TOML: {_syntax(error)}; correct that line, or move the file away.")
         return found
-    Reader(path, text, found).take(data)
+    Reader(path, text, found).take(said)
     return found
 
 
 def _syntax(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "its values are nested too deep"
+    if not isinstance(error, tomllib.TOMLDecodeError):
+        # Python's own limit on the digits of a number, in words that are not for a person.
+        return "one of its numbers is too long"
     said = re.sub(r"\s*\((at [^)]*)\)$", r" \1", str(error))
     return said[:1].lower() + said[1:]
 

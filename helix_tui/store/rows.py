@@ -19,11 +19,6 @@ _LETTERS: dict[Origin, str] = {"draft": "d", "correction": "c", "bonus": "b", "p
 _ORIGINS = {letter: origin for origin, letter in _LETTERS.items()}
 
 
-def clean(text: str) -> str:
-    """The text as SQLite can hold it: half a surrogate pair is none."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
 def pack(tokens: Iterable[Emitted]) -> str:
     """`[[id, length of its text, letter of its origin], ...]`"""
     return json.dumps([[t.id, len(t.text), _LETTERS[t.origin]] for t in tokens], separators=(",", ":"))

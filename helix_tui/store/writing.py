@@ -10,7 +10,8 @@ from dataclasses import replace
 from engine.events import Emitted
 
 from ..conversation import Conversation, Message
-from .rows import clean, facts_json, pack, settings_json
+from ..messages import clean
+from .rows import facts_json, pack, settings_json
 
 KEPT_DELETED = 24 * 3600.0
 """Seconds after which a chat that was deleted, and not brought back, is gone from the disk too."""
