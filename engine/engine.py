@@ -71,8 +71,8 @@ class Engine:
         """Load a pair: each is "bundled", a folder, or a hub id.
 
         `draft="auto"` is the bundled draft for the bundled target and none for others; `draft=None` runs without
-        speculation. `dtype` is None (choose), "float32", "bfloat16" or "float16". `progress` gets Loading events and
-        the Loaded one. `config` are the fields of EngineConfig. Raises a HelixError that says what to do.
+        speculation. `dtype` is None (choose), "float32", "bfloat16", "float16" or "int8". `progress` gets Loading
+        events and the Loaded one. `config` are the fields of EngineConfig. Raises a HelixError that says what to do.
         """
         unknown = set(config) - set(EngineConfig.__dataclass_fields__)
         if unknown:

@@ -110,7 +110,7 @@ def load_pair(
 def choose_dtype(device: Device, parameters: int, checkpoint: str | None) -> Dtype:
     """The dtype that a model of so many `parameters`, stored as `checkpoint` ("bfloat16"), runs in on a device.
 
-    "int8" where a CPU was measured to multiply bytes faster; architectures that cannot do it keep the stored dtype.
+    "int8" where a CPU was measured to multiply bytes faster; models that cannot do it keep the stored dtype.
     """
     if parameters <= SMALL and (device.kind == "cpu" or checkpoint == "float32"):
         return torch.float32
@@ -164,7 +164,8 @@ def _load(folder: Path, role: str, device: Device, dtype: Dtype | None, progress
     attached = attach(model, _context(model), int8=support and support.activations)
     if dtype == "int8" and not attached.int8:
         kind = model.config.model_type
-        raise UnsupportedModel(f"{folder} ({kind}) cannot run in int8 yet; choose float32 or bfloat16.")
+        why = attached.no_int8
+        raise UnsupportedModel(f"{folder} ({kind}) cannot run in int8 ({why}); choose float32 or bfloat16.")
     return attached
 
 

@@ -16,6 +16,7 @@ from ..kv.cache import Pack, PagedCache, Segment
 from ..kv.pool import LayerShape, SlabStore, slots
 from . import exact
 from .fused import FusedDecoder
+from .int8_modules import int8_bytes
 from .threads import ROWS, limited
 
 Attention = Literal["fused", "paged", "sdpa", "eager"]
@@ -78,9 +79,9 @@ class PagedModel:
         """The dtype of the weights by name, and their bytes."""
         if self._fused is not None:
             return self._fused.weight_dtype, self._fused.weight_bytes
-        return str(self.dtype).removeprefix("torch."), sum(
-            w.numel() * w.element_size() for w in self.model.parameters()
-        )
+        size = sum(w.numel() * w.element_size() for w in self.model.parameters())
+        int8 = int8_bytes(self.model)
+        return "int8" if int8 else str(self.dtype).removeprefix("torch."), size + int8
 
     def table(self) -> BlockTable:
         """An empty sequence."""

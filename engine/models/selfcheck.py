@@ -18,6 +18,7 @@ from ..kv import attention as paged
 from ..kv.cache import layer_shapes
 from ..kv.pool import LayerShape
 from .fused import FusedDecoder, fuse
+from .int8_modules import put_back, replace_linears, why_not
 from .paged import Attention, PagedModel, Span
 from .quantize import Activations
 
@@ -41,6 +42,8 @@ class Attached:
     shapes: list[LayerShape]
     parameters: int
     int8: bool = False
+    no_int8: str | None = None
+    """Why it is not in int8 although that was asked for."""
 
     @property
     def kv_dtype(self) -> torch.dtype:
@@ -65,23 +68,48 @@ class Attached:
 def attach(model: Any, context: int, *, int8: Activations | None = None) -> Attached:
     """The fastest way to run `model` (loaded with eager attention) that is right over paged KV.
 
-    `context` is how many tokens it will see at most. With `int8` a model of a family that `fused` knows is quantised;
-    `Attached.int8` says whether it was. Raises UnsupportedModel when no way is right.
+    `context` is how many tokens it will see at most. With `int8` its linears are quantised where that is sound;
+    `Attached.int8` says whether they were. Raises UnsupportedModel when no way is right.
     """
     shapes = layer_shapes(model)
     wanted = _reference(model)
     attached = _float(model, context, shapes, wanted)
-    if int8 is None or attached.fused is None:
+    if int8 is None:
         return attached
+    if attached.fused is None:
+        return _replaced(attached, int8, wanted)
     return _quantized(attached, attached.fused, int8, wanted)
+
+
+def _replaced(attached: Attached, activations: Activations, wanted: list[Tensor]) -> Attached:
+    """The same model with int8 linears within, if it is as good as its float self."""
+    model = attached.model
+    reason = why_not(model)
+    if reason is None:
+        linears = replace_linears(model, activations)
+        quantized = replace(attached, int8=True)
+        reason = _int8_fails(quantized, wanted)
+        if reason is None:
+            return quantized
+        put_back(model, linears)
+    return replace(attached, no_int8=reason)
+
+
+def _int8_fails(quantized: Attached, wanted: list[Tensor]) -> str | None:
+    try:
+        got = _paged(quantized.paged(CHECK_BLOCKS))
+    except Exception as error:
+        return (str(error).splitlines() or [type(error).__name__])[0][:160]
+    right = all(_agree(a, b, INT8_TOLERANCE) for a, b in zip(got, wanted, strict=True))
+    return None if right else "int8 gives wrong numbers for it on this CPU"
 
 
 def _quantized(attached: Attached, fused: FusedDecoder, activations: Activations, wanted: list[Tensor]) -> Attached:
     """The same model in int8, its float weights given back."""
     quantized = replace(attached, fused=fused.quantized(activations), int8=True)
-    got = _paged(quantized.paged(CHECK_BLOCKS))
-    if not all(_agree(a, b, INT8_TOLERANCE) for a, b in zip(got, wanted, strict=True)):
-        raise UnsupportedModel("int8 gives wrong numbers for this model on this CPU; choose float32 or bfloat16.")
+    reason = _int8_fails(quantized, wanted)
+    if reason is not None:
+        return replace(attached, no_int8=reason)
     for linear in (m for m in attached.model.modules() if isinstance(m, nn.Linear)):
         if linear.weight is not attached.model.get_input_embeddings().weight:
             linear.weight.data = linear.weight.data.new_empty(0)
