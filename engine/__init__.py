@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from .devices import Device, list_devices, pick_device
     from .engine import Engine
     from .models.estimate import Estimate, estimate
-    from .models.facts import ModelFacts, cached_folder, read_facts
+    from .models.facts import ModelFacts, read_facts
+    from .models.hub import cached_folder
     from .models.load import choose_dtype
     from .models.quantize import int8_support
     from .models.remembered import kept_timings
@@ -86,7 +87,7 @@ _LAZY = {
     "Estimate": ".models.estimate",
     "estimate": ".models.estimate",
     "ModelFacts": ".models.facts",
-    "cached_folder": ".models.facts",
+    "cached_folder": ".models.hub",
     "read_facts": ".models.facts",
     "fetch": ".models.source",
 }

@@ -104,6 +104,10 @@ class EngineConfig:
     exact: bool = False
     """Bit-identical logits at every depth, in every company, whatever was cached (tested on CPUs). Every forward of the
     target then has 8 rows: hardly dearer in int8, two to three times as dear for plain decoding in float32."""
+    allow_pickle: bool = False
+    """Take weights that are only pickles (*.bin). They are read without running what they carry, but by older code."""
+    trust_remote_code: bool = False
+    """Run the Python code that comes with a model whose architecture transformers does not know."""
 
     def __post_init__(self) -> None:
         if self.kv_memory is not None:

@@ -17,13 +17,13 @@ def sequence_of(request: Request, pair: Loaded, limits: Limits) -> Sequence:
     tokenizer, target = pair.tokenizer, pair.target
     if request.prompt_ids is not None:
         tokens = [int(t) for t in request.prompt_ids]
-        wrong = next((t for t in tokens if not 0 <= t < target.vocab), None)
-        if wrong is not None:
-            raise InvalidRequest(f"Token id {shown(wrong)} is not in the vocabulary; use 0 to {target.vocab - 1}.")
     elif tokenizer is None:
         raise InvalidRequest("This model's folder has no tokenizer; ask with prompt_ids or add its tokenizer files.")
     else:
         tokens = tokenizer.render(request.messages) if request.messages else tokenizer.encode(request.prompt or "")
+    wrong = next((t for t in tokens if not 0 <= t < target.vocab), None)
+    if wrong is not None:
+        raise InvalidRequest(f"Token id {shown(wrong)} is not in the vocabulary; use 0 to {target.vocab - 1}.")
     if not tokens:
         raise InvalidRequest("The prompt is empty; give it at least one word.")
     if request.stop and tokenizer is None:

@@ -44,6 +44,13 @@ class EngineOptions(ModelOptions):
     exact: Annotated[
         bool, typer.Option("--exact", help="Bit-identical logits at every depth; slower, least so in int8.")
     ] = False
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Take weights that are only pickles (*.bin).")
+    ] = False
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option("--trust-remote-code", help="Run Python code that comes with the model: only if you trust it."),
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -122,11 +129,14 @@ class Choices:
     request: Request
     """Its only message is a stand-in for the question."""
     settings: Settings
+    trust: dict[str, Any]
+    """What `Engine.load` is allowed for these models, `trust_remote_code` and the like: only what was said."""
 
     @property
     def load(self) -> dict[str, Any]:
         """What `Engine.load` takes."""
-        return {name: getattr(self, name) for name in ("target", "draft", "device", "dtype", "drafter", "exact")}
+        names = ("target", "draft", "device", "dtype", "drafter", "exact")
+        return {name: getattr(self, name) for name in names} | self.trust
 
 
 def choose(ctx: typer.Context, given: dict[str, Any]) -> Choices:
@@ -161,7 +171,9 @@ def choose(ctx: typer.Context, given: dict[str, Any]) -> Choices:
     draft = None if model["draft"].lower() == "none" else model["draft"]
     dtype = None if model["dtype"].lower() == "auto" else model["dtype"]
     drafter = EngineConfig(drafter=model["drafter"].lower()).drafter
-    return Choices(model["target"], draft, model["device"], dtype, drafter, model["exact"], request, settings)
+    # Never from a settings file: each time is a decision.
+    trust: dict[str, Any] = {name: True for name in ("allow_pickle", "trust_remote_code") if given.get(name)}
+    return Choices(model["target"], draft, model["device"], dtype, drafter, model["exact"], request, settings, trust)
 
 
 def _is_said(ctx: typer.Context, name: str) -> bool:

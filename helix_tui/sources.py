@@ -20,6 +20,8 @@ from .replay import ReplaySource
 
 __all__ = ["EngineLike", "LiveSource", "ReplaySource", "Source"]
 
+TRUST = ("allow_pickle", "trust_remote_code")
+"""What the command line allowed the model that it named, not any other."""
 GIVE_UP_AFTER = 4
 """Steps to try, after one that broke, before the engine is thrown away."""
 
@@ -138,7 +140,8 @@ class LiveSource:
     def change(self, **options: Any) -> None:
         """Let go of the engine, or of the load that runs, and load with these options instead."""
         self._end()
-        self._options |= options
+        kept = {name: value for name, value in self._options.items() if name not in TRUST}
+        self._options = kept | options
         self.start(self._sink)
 
     def ask(self, question: Question) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..errors import ModelNotFound, UnsupportedModel
 from .quantize import Int8Weight
+from .shards import check_complete, weight_files
 
 METHOD = "compressed-tensors"
 FORMATS = ("int-quantized", "naive-quantized")
@@ -44,20 +45,32 @@ def is_w8a8(config: Mapping[str, Any], folder: Path) -> bool:
     return False
 
 
-def read(folder: Path, dtype: torch.dtype, *, keep: bool) -> Any:
+def read(folder: Path, dtype: torch.dtype, *, keep: bool, code: bool = False) -> Any:
     """The causal language model in `folder`, its int8 weights multiplied out to `dtype`.
 
     With `keep` every linear has its integers too, as `module.int8`, for `fused` to take.
+    Python code in the folder runs only with `code`.
     Raises ModelNotFound for weights that do not fit together.
     """
     from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
-    config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+    config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=code)
     del config.quantization_config  # What is handed over below is an ordinary model.
     state, stored = _multiplied_out(_tensors(folder), dtype)
     with torch.device("meta"):
-        kind = type(AutoModelForCausalLM.from_config(config))  # Only a model's own class takes tensors for a folder.
-    model = kind.from_pretrained(None, config=config, state_dict=state, dtype=dtype, attn_implementation="eager")
+        kind = type(
+            AutoModelForCausalLM.from_config(config, trust_remote_code=code)
+        )  # Only a model's own class takes tensors for a folder.
+    model, told = kind.from_pretrained(
+        None,
+        config=config,
+        state_dict=state,
+        dtype=dtype,
+        attn_implementation="eager",
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+    )
+    check_complete(told, folder)
     if (folder / "generation_config.json").is_file():
         model.generation_config = GenerationConfig.from_pretrained(str(folder), local_files_only=True)
     if keep:
@@ -93,7 +106,7 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     tensors: dict[str, Tensor] = {}
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in weight_files(folder):
         tensors |= load_file(path)
     return tensors
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelNotFound
-from .source import HUB_SECONDS, WEIGHTS, bundled, wanted_files
-
-HEADER_LIMIT = 100_000_000
+from ..errors import HelixError, ModelNotFound
+from .hub import HUB_SECONDS, cached_folder, explain, split, wanted_files
+from .shards import read_header, read_json, weight_files
+from .source import GGUF, bundled
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,51 +39,60 @@ def read_facts(name: str | os.PathLike[str], role: str = "target") -> ModelFacts
     """
     if name == "bundled":
         return _of_folder(bundled(role))
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return _of_folder(folder)
+    path = Path(name).expanduser()
+    if path.is_file() and path.suffix.lower() == GGUF:
+        return _of_gguf(path)
+    if path.is_dir():
+        ggufs = [] if (path / "config.json").is_file() else list(path.glob("*.gguf"))
+        return _of_gguf(ggufs[0]) if ggufs else _of_folder(path)
     cached = cached_folder(str(name))
     return _of_folder(cached) if cached is not None else _of_hub(str(name))
 
 
-def cached_folder(repository: str) -> Path | None:
-    """Where a hub id lies on this machine with its weights, or None."""
-    from huggingface_hub import snapshot_download
-
-    try:
-        folder = Path(snapshot_download(repository, local_files_only=True))
-    except Exception:
-        return None
-    return folder if any(path for pattern in WEIGHTS for path in folder.glob(pattern)) else None
-
-
 def _of_folder(folder: Path) -> ModelFacts:
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise ModelNotFound(f"{folder} has no config.json that can be read; choose another folder.") from None
-    files = sorted(folder.glob("*.safetensors"))
-    try:
+    config = read_json(folder / "config.json")
+    files = weight_files(folder)
+    if any(file.suffix == ".safetensors" for file in files):
         parameters = sum(_counted(file) for file in files)
-    except (OSError, ValueError, KeyError, struct.error):
-        raise ModelNotFound(f"The weights in {folder} are damaged; download the model again.") from None
-    if not files:
-        size = sum(file.stat().st_size for file in folder.glob("*.bin"))
-        parameters = size // _width(_stored(config))
+    else:
+        parameters = sum(file.stat().st_size for file in files) // _width(_stored(config))
     return facts(config, parameters)
 
 
-def _of_hub(repository: str) -> ModelFacts:
+def _of_gguf(file: Path) -> ModelFacts:
+    """From its header, if the package that reads it is here; else no more than its size says."""
+    try:
+        from gguf import GGUFReader
+    except ImportError:
+        return facts({}, file.stat().st_size)
+    try:
+        reader = GGUFReader(file)
+        fields = {name: field.contents() for name, field in reader.fields.items() if "tokenizer" not in name}
+        words = reader.fields.get("tokenizer.ggml.tokens")
+        parameters = sum(int(tensor.n_elements) for tensor in reader.tensors)
+    except Exception as error:
+        raise ModelNotFound(f"{file} is no GGUF file that can be read; download it again.") from error
+    kind = fields.get("general.architecture")
+    names = {
+        "hidden_size": "embedding_length", "num_hidden_layers": "block_count", "head_dim": "attention.key_length",
+        "num_attention_heads": "attention.head_count", "num_key_value_heads": "attention.head_count_kv",
+        "max_position_embeddings": "context_length",
+    }  # fmt: skip
+    config = {ours: fields.get(f"{kind}.{theirs}") for ours, theirs in names.items()}
+    return facts({**config, "vocab_size": len(words.data) if words else 0}, parameters)
+
+
+def _of_hub(name: str) -> ModelFacts:
     from huggingface_hub import HfApi, hf_hub_download
 
+    repository, revision = split(name)
     try:
-        info = HfApi().model_info(repository, files_metadata=True, timeout=HUB_SECONDS)
-        config = json.loads(Path(hf_hub_download(repository, "config.json")).read_text(encoding="utf-8"))
+        info = HfApi().model_info(repository, revision=revision, files_metadata=True, timeout=HUB_SECONDS)
+        config = read_json(Path(hf_hub_download(repository, "config.json", revision=revision)))
+    except HelixError:
+        raise
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-        raise ModelNotFound(
-            f"The hub says nothing of {repository} ({reason}); check the name and the network."
-        ) from error
+        raise explain(error, name) from error
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
     wanted = wanted_files(sizes)
     weights = sum(sizes[file] for file in wanted if file.endswith((".safetensors", ".bin")))
@@ -94,7 +101,9 @@ def _of_hub(repository: str) -> ModelFacts:
 
 def facts(config: Mapping[str, Any], parameters: int, download: int = 0) -> ModelFacts:
     """From a configuration in the Hugging Face form, whatever its family calls things."""
-    inner = config.get("text_config") or config
+    inner = config.get("text_config")
+    if not isinstance(inner, Mapping):
+        inner = config
 
     def number(*names: str, default: int = 0) -> int:
         return next((int(inner[n]) for n in names if isinstance(inner.get(n), int) and inner[n] > 0), default)
@@ -125,9 +134,4 @@ def _width(dtype: str) -> int:
 
 def _counted(file: Path) -> int:
     """Parameters in a safetensors file, from its header."""
-    with file.open("rb") as stream:
-        (length,) = struct.unpack("<Q", stream.read(8))
-        if length > HEADER_LIMIT:
-            raise ValueError("no safetensors file")
-        header = json.loads(stream.read(length))
-    return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+    return sum(math.prod(tensor["shape"]) for tensor in read_header(file).values())

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -20,11 +16,12 @@ from ..events import DeviceMemory, Loading
 from ..kv.blocks import BLOCK_SIZE
 from ..kv.pool import block_bytes
 from ..shortage import is_out_of_memory
-from . import compressed
+from . import compressed, reading
 from .paged import PagedModel
 from .quantize import int8_support
+from .reading import Files
 from .selfcheck import Attached, attach
-from .source import Progress, locate
+from .source import Progress, first_line, locate
 from .tokenizer import Tokenizer, check_same
 
 SMALL = 300_000_000
@@ -71,27 +68,29 @@ def load_pair(
     """
     start = time.perf_counter()
     devices = list_devices() if device == "auto" else [pick_device(device)]
-    target_folder = locate(target, "target", progress)
-    draft_folder = None if draft is None else locate(draft, "draft", progress)
-    tokenizer = Tokenizer.load(target_folder)
-    if draft_folder is not None:
-        # Before any weights are read: a wrong draft should be refused at once.
-        check_same(tokenizer, Tokenizer.load(draft_folder), _vocab(target_folder), _vocab(draft_folder))
+    # What can be refused is refused before any weights are read.
+    target_files, tokenizer, vocab = _find(target, "target", config, progress)
+    draft_files = None
+    if draft is not None:
+        draft_files, draft_tokenizer, draft_vocab = _find(draft, "draft", config, progress)
+        check_same(tokenizer, draft_tokenizer, vocab, draft_vocab)
     for picked in devices:
         wanted = _parse_dtype(dtype, picked)
         try:
-            big = _load(target_folder, "target", picked, wanted, progress)
-            small = None if draft_folder is None else _load(draft_folder, "draft", picked, wanted, progress)
+            big = _load(target_files, "target", picked, wanted, progress)
+            small = None if draft_files is None else _load(draft_files, "draft", picked, wanted, progress)
             progress(Loading("reserving the KV pool"))
             context = min(_context(big.model), config.max_context or 1 << 60)
             blocks = _pool_size(big, small, context, config, read_memory(picked))
             target_model = big.paged(blocks, remember=config.prefix_cache, exact=config.exact)
             draft_model = small.paged(blocks, remember=config.prefix_cache) if small else None
             break
+        except ModelNotFound:
+            raise  # It is the files that are wrong: no device will do.
         except (HelixError, RuntimeError) as error:
             if picked is devices[-1]:
                 raise
-            progress(Loading(f"{picked.name} cannot run this ({_first_line(error)}); trying the next device"))
+            progress(Loading(f"{picked.name} cannot run this ({first_line(error)}); trying the next device"))
     return Loaded(
         target=target_model,
         draft=draft_model,
@@ -130,28 +129,33 @@ def _stored_int8(device: Device) -> Dtype | None:
     return "int8" if support and support.pays else None
 
 
-def _load(folder: Path, role: str, device: Device, dtype: Dtype | None, progress: Progress) -> Attached:
-    """Weights on the device, with the fastest attention that a self-check found right."""
-    from transformers import AutoModelForCausalLM
+def _find(
+    name: str | os.PathLike[str], role: str, config: EngineConfig, progress: Progress
+) -> tuple[Files, Tokenizer | None, int]:
+    """A model's files, its tokenizer, and how many tokens its configuration says it has."""
+    path = locate(name, role, progress, pickle=config.allow_pickle, code=config.trust_remote_code)
+    files = Files(path, code=config.trust_remote_code, pickle=config.allow_pickle)
+    about = reading.check(files)
+    tokenizer = Tokenizer.load(path, code=files.code)
+    vocab = int(getattr(about.get_text_config(), "vocab_size", 0) or 0)
+    if tokenizer is not None and vocab:
+        tokenizer.check_fits(vocab, path)
+    return files, tokenizer, vocab
 
-    progress(Loading(f"reading the {role}", 0, _size(folder)))
-    config = _config(folder)
+
+def _load(files: Files, role: str, device: Device, dtype: Dtype | None, progress: Progress) -> Attached:
+    """Weights on the device, with the fastest attention that a self-check found right."""
+    progress(Loading(f"reading the {role}", 0, files.size))
+    config = files.config
     stored = config.get("dtype") or config.get("torch_dtype")
-    w8a8 = compressed.is_w8a8(config, folder)
+    w8a8 = compressed.is_w8a8(config, files.path)
     chosen = dtype or (_stored_int8(device) if w8a8 else None)
     if chosen is None:
-        chosen = choose_dtype(device, _size(folder) // (1 if w8a8 else 4 if stored == "float32" else 2), stored)
+        chosen = choose_dtype(device, files.size // (1 if w8a8 else 4 if stored == "float32" else 2), stored)
     support = int8_support() if chosen == "int8" else None
     plain = DTYPES.get(str(stored), torch.float32) if chosen == "int8" else chosen
     try:
-        with _no_bars():
-            model = (
-                compressed.read(folder, plain, keep=chosen == "int8")
-                if w8a8
-                else AutoModelForCausalLM.from_pretrained(
-                    str(folder), dtype=plain, attn_implementation="eager", local_files_only=True
-                )
-            )
+        model = reading.read(files, plain, keep=chosen == "int8")
         # Cast first, then move: DirectML ends the process when it meets bfloat16.
         model = model.eval().requires_grad_(False).to(torch_device(device))
         if device.kind == "directml":
@@ -159,43 +163,29 @@ def _load(folder: Path, role: str, device: Device, dtype: Dtype | None, progress
     except HelixError:
         raise
     except Exception as error:
-        raise _explain(error, folder) from error
+        raise _explain(error, files) from error
     progress(Loading(f"checking the {role}"))
     attached = attach(model, _context(model), int8=support and support.activations)
     if dtype == "int8" and not attached.int8:
         kind = model.config.model_type
         why = attached.no_int8
-        raise UnsupportedModel(f"{folder} ({kind}) cannot run in int8 ({why}); choose float32 or bfloat16.")
+        raise UnsupportedModel(f"{files.path} ({kind}) cannot run in int8 ({why}); choose float32 or bfloat16.")
     return attached
 
 
-@contextmanager
-def _no_bars() -> Iterator[None]:
-    """transformers draws progress bars on stderr; ours is the callback."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-
-
-def _explain(error: Exception, folder: Path) -> HelixError:
-    reason = _first_line(error)
+def _explain(error: Exception, files: Files) -> HelixError:
+    reason = first_line(error)
     if is_out_of_memory(error):
-        return OutOfMemory(f"{folder} does not fit the device's memory; choose a smaller model, dtype or the cpu.")
+        return OutOfMemory(f"{files.path} does not fit the device's memory; choose a smaller model, dtype or the cpu.")
+    if isinstance(error, ImportError):
+        method = reading.quantization(files.config)
+        kind = f"is a {method} model and " if method else ""
+        return UnsupportedModel(f"{files.path} {kind}needs a package that is not here ({reason}); install it.")
     if "Unrecognized configuration class" in reason or "model type" in reason or "should have a `model_type`" in reason:
         return UnsupportedModel(
-            f"{folder} is no causal language model that transformers knows ({reason}); choose another."
+            f"{files.path} is no causal language model that transformers knows ({reason}); choose another."
         )
-    return ModelNotFound(f"The model in {folder} cannot be read ({reason}); download it again or choose another.")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+    return ModelNotFound(f"The model in {files.path} cannot be read ({reason}); download it again or choose another.")
 
 
 def _parse_dtype(dtype: str | torch.dtype | None, device: Device) -> Dtype | None:
@@ -252,20 +242,3 @@ def _end_tokens(model: Any, tokenizer: Tokenizer | None) -> frozenset[int]:
         if ids is not None:
             return frozenset(ids if isinstance(ids, (list, tuple)) else [ids])
     return frozenset()
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    try:
-        data = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except ValueError:
-        raise ModelNotFound(f"{folder / 'config.json'} is damaged; download the model again.") from None
-    return data if isinstance(data, dict) else {}
-
-
-def _vocab(folder: Path) -> int:
-    config = _config(folder)
-    return int(config.get("vocab_size") or config.get("text_config", {}).get("vocab_size") or 0)
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for pattern in ("*.safetensors", "*.bin") for path in folder.glob(pattern))

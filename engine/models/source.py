@@ -1,21 +1,20 @@
-"""Where a model's files are: the bundled pair, a folder, or the hub."""
+"""Where a model's files are: the bundled pair, a folder, a GGUF file, or the hub."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from fnmatch import fnmatch
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelNotFound
-from ..events import Event, Loading
+from ..errors import ModelNotFound, UnsupportedModel
+from . import hub
+from .hub import Progress
+from .shards import weight_files
 
-WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
-SMALL_FILES = ["*.json", "*.jinja", "*.model", "*.txt"]
-HUB_SECONDS = 10.0
-Progress = Callable[[Event], None]
+GGUF = ".gguf"
 
 
 def bundled(role: str) -> Path:
@@ -26,60 +25,32 @@ def bundled(role: str) -> Path:
     return folder
 
 
-def locate(name: str | os.PathLike[str], role: str, progress: Progress) -> Path:
-    """The folder of `name`: "bundled", a folder, or a hub id such as `org/model`, downloaded if it is not here yet.
+def locate(
+    name: str | os.PathLike[str], role: str, progress: Progress, *, pickle: bool = False, code: bool = False
+) -> Path:
+    """The folder of `name`, or its GGUF file: "bundled", a folder, a GGUF file, or a hub id such as `org/model`,
+    `org/model@revision` or `org/model/file.gguf`, downloaded if it is not here yet.
 
-    Raises ModelNotFound.
+    `pickle`: weights may be pickles (*.bin). `code`: fetch the Python files of a hub id too. Raises ModelNotFound.
     """
     if name == "bundled":
         return bundled(role)
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        _check_folder(folder)
-        return folder
+    path = Path(name).expanduser()
     text = str(name)
-    if folder.exists() or folder.is_absolute() or text.startswith((".", "~")) or text.count("/") > 1 or "\\" in text:
+    if path.is_dir():
+        return _in_folder(path, pickle)
+    if path.is_file():
+        if path.suffix.lower() == GGUF:
+            return path
+        raise ModelNotFound(f"{text} is a file; give the folder that it is in, a GGUF file, or a hub id.")
+    parts = text.split("/")
+    if path.is_absolute() or text.startswith((".", "~")) or "\\" in text or not _on_hub(parts):
         raise ModelNotFound(
             f"There is no folder {text}; give a folder with config.json and weights, a hub id, or bundled."
         )
-    folder = _download(text, progress)
-    _check_folder(folder)
-    return folder
-
-
-def _check_folder(folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        raise ModelNotFound(
-            f"{folder} has no config.json, so it is no model folder; give one in the Hugging Face layout."
-        )
-    if not any(path for pattern in WEIGHTS for path in folder.glob(pattern)):
-        raise ModelNotFound(f"{folder} has no weights (*.safetensors); download them into it or choose another model.")
-
-
-def _download(repository: str, progress: Progress) -> Path:
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        try:
-            folder = Path(snapshot_download(repository, local_files_only=True))
-            if any(path for pattern in WEIGHTS for path in folder.glob(pattern)):
-                return folder
-        except HFValidationError:
-            raise
-        except Exception:
-            pass  # Not here yet: ask the hub.
-        progress(Loading(f"looking up {repository}"))
-        # With a time limit this asks once; the download itself would try for half a minute to reach the hub.
-        files = HfApi().model_info(repository, timeout=HUB_SECONDS).siblings or []
-        patterns = _patterns(f.rfilename for f in files)
-        return Path(snapshot_download(repository, allow_patterns=patterns, tqdm_class=_bar(repository, progress)))
-    except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-        raise ModelNotFound(
-            f"{repository} is no folder here and could not be had from the hub ({reason}); "
-            "check the name and the network, or give a folder."
-        ) from error
+    if len(parts) == 3:
+        return hub.download_file("/".join(parts[:2]), parts[2], progress)
+    return _in_folder(hub.download(text, progress, pickle=pickle, code=code), pickle)
 
 
 def fetch(name: str, progress: Progress = lambda event: None) -> Path:
@@ -90,38 +61,65 @@ def fetch(name: str, progress: Progress = lambda event: None) -> Path:
     return locate(name, "target", progress)
 
 
-def wanted_files(names: Iterable[str]) -> list[str]:
-    """Those files of a hub repository that a download takes."""
-    all_of = list(names)
-    return [name for name in all_of if any(fnmatch(name, pattern) for pattern in _patterns(all_of))]
+def _on_hub(parts: list[str]) -> bool:
+    """Whether it can be a model there, or one of its files."""
+    return len(parts) <= 2 or (len(parts) == 3 and parts[2].lower().endswith(GGUF))
 
 
-def _patterns(files: Iterable[str]) -> list[str]:
-    """Safetensors where there are any: the same weights often lie beside them in another form."""
-    weights = WEIGHTS[0] if any(name.endswith(".safetensors") for name in files) else WEIGHTS[1]
-    return [*SMALL_FILES, weights]
+def _in_folder(folder: Path, pickle: bool) -> Path:
+    if not (folder / "config.json").is_file():
+        ggufs = sorted(folder.glob("*.gguf"))
+        if len(ggufs) == 1:
+            return ggufs[0]
+        if ggufs:
+            raise ModelNotFound(f"{folder} has {len(ggufs)} GGUF files; give one of them, such as {ggufs[0]}.")
+        if (folder / "adapter_config.json").is_file():
+            raise ModelNotFound(f"{folder} is an adapter, not a model; merge it into its model and give that.")
+        raise ModelNotFound(
+            f"{folder} has no config.json, so it is no model folder; give one in the Hugging Face layout."
+        )
+    weights = weight_files(folder)
+    if not weights:
+        raise ModelNotFound(f"{folder} has no weights (*.safetensors); download them into it or choose another model.")
+    if not pickle and weights[0].suffix == ".bin":
+        raise hub.only_pickles(folder)
+    return folder
 
 
-def _bar(repository: str, progress: Progress) -> Any:
-    """A class with tqdm's face that tells `progress` about bytes; nothing is ever printed."""
-    from tqdm.auto import tqdm
+def pretrained(path: Path, *, code: bool = False) -> dict[str, Any]:
+    """What `from_pretrained` of transformers takes for a folder or a GGUF file.
 
-    class Bar(tqdm):
-        _furthest = 0
+    Unless it is told that the folder's own code shall not run, transformers asks on stdin.
+    """
+    named = {"gguf_file": path.name} if path.suffix.lower() == GGUF else {}
+    folder = path.parent if named else path
+    return {
+        "pretrained_model_name_or_path": str(folder), "local_files_only": True, "trust_remote_code": code, **named,
+    }  # fmt: skip
 
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            # Disabled bars draw nothing; the count below is ours.
-            kwargs["disable"] = True
-            kwargs.pop("name", None)
-            super().__init__(*args, **kwargs)
-            self._in_bytes = kwargs.get("unit") == "B"
-            self._done = 0
 
-        def update(self, n: float | None = 1) -> None:
-            self._done += int(n or 0)
-            # Two bars may count the same bytes, from the network and onto the disk; `total` grows from outside.
-            if self._in_bytes and self._done > Bar._furthest:
-                Bar._furthest = self._done
-                progress(Loading(f"downloading {repository}", self._done, max(int(self.total or 0), self._done)))
+def own_code(path: Path) -> UnsupportedModel:
+    return UnsupportedModel(
+        f"{path} runs only with Python code of its own; read it, and if you trust its maker, "
+        "allow it with --trust-remote-code."
+    )
 
-    return Bar
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """transformers draws bars and writes reports on stderr, in the middle of a screen; ours are events and errors."""
+    from transformers.utils import logging
+
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if shown:
+            logging.enable_progress_bar()
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

@@ -8,14 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..errors import IncompatibleDraft, InvalidRequest, ModelNotFound
+from ..errors import IncompatibleDraft, ModelNotFound
+from .chat import render, takes_system
+from .source import first_line, own_code, pretrained, quiet
 
 UNFINISHED = "\ufffd"
 """What decoding gives for the first bytes of a character whose other bytes are still to come."""
 PATIENCE = 8
 """Tokens to wait for such a character; no encoding needs more than four bytes."""
-
-
+FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "tokenizer.model", "spiece.model", "vocab.txt")
 SEAM = "\ue0f5"
 """Stands, until the text is encoded, where a text that only spells a control token is cut in two (private use)."""
 
@@ -28,22 +29,43 @@ class Tokenizer:
         self._pieces: dict[int, str] = {}
 
     @classmethod
-    def load(cls, folder: Path) -> Tokenizer | None:
-        """The tokenizer in a model's folder; None where there is none (then only `prompt_ids` can be asked)."""
+    def load(cls, path: Path, *, code: bool = False) -> Tokenizer | None:
+        """The tokenizer in a folder or GGUF file; None where there is none: then only `prompt_ids` can be asked.
+
+        Python code in the folder runs only with `code`. Raises ModelNotFound or UnsupportedModel.
+        """
         from transformers import AutoTokenizer
 
-        if not any(
-            (folder / name).exists()
-            for name in ("tokenizer.json", "tokenizer_config.json", "vocab.json", "tokenizer.model")
-        ):
+        if path.is_dir() and not any((path / name).exists() for name in FILES):
             return None
         try:
-            return cls(AutoTokenizer.from_pretrained(str(folder), local_files_only=True))
-        except Exception as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+            with quiet():
+                tokenizer = cls(AutoTokenizer.from_pretrained(**pretrained(path, code=code)))
+                if not tokenizer.inner.get_vocab():
+                    raise ValueError("it has no vocabulary")
+                return tokenizer
+        except BaseException as error:
+            # What panics in tokenizers' Rust is no Exception.
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            if not code and "custom code" in str(error):
+                raise own_code(path) from error
             raise ModelNotFound(
-                f"The tokenizer in {folder} cannot be read ({reason}); download the model again."
+                f"The tokenizer in {path} cannot be read ({first_line(error)}); download the model again."
             ) from error
+
+    def check_fits(self, vocab: int, path: Path) -> None:
+        """Raise ModelNotFound unless a model of `vocab` tokens knows all of its words.
+
+        Added tokens may lie beyond: they are often for training only, and a prompt that has one is refused.
+        """
+        added = self.inner.added_tokens_decoder
+        last = max((number for number in self.inner.get_vocab().values() if number not in added), default=0)
+        if last >= vocab:
+            raise ModelNotFound(
+                f"The tokenizer in {path} has {last + 1} tokens but the model only {vocab}, so they do not belong "
+                "together; download the model again."
+            )
 
     def encode(self, text: str) -> list[int]:
         return list(self.inner.encode(text))
@@ -57,18 +79,12 @@ class Tokenizer:
         if not self.inner.chat_template:
             lines = [f"{m['role'].capitalize()}: {m['content']}" for m in chat]
             return self._encode_cut("\n\n".join([*lines, "Assistant:"]), opening=True)
-        try:
-            text = self._template(chat)
-        except Exception as error:
-            if chat[0]["role"] != "system" or len(chat) < 2:
-                reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
-                raise InvalidRequest(
-                    f"The model's chat template refuses this chat ({reason}); change its messages."
-                ) from error
-            # Some templates know no system role: its text then opens the first message.
-            head, first, *rest = chat
-            text = self._template([{**first, "content": f"{head['content']}\n\n{first['content']}"}, *rest])
+        text = render(self._template, chat, takes_system=self._takes_system)
         return self._encode_cut(text, opening=False)
+
+    @cached_property
+    def _takes_system(self) -> bool:
+        return takes_system(self._template)
 
     @cached_property
     def _controls(self) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:

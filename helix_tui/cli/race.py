@@ -52,8 +52,9 @@ def race(
     settings = checked(choices.settings)
     settings.insist()
     source = LiveSource(
-        choices.target, choices.draft, choices.device, choices.dtype, drafter=choices.drafter, exact=choices.exact
-    )
+        choices.target, choices.draft, choices.device, choices.dtype,
+        drafter=choices.drafter, exact=choices.exact, **choices.trust,
+    )  # fmt: skip
     run(
         HelixApp(
             source,

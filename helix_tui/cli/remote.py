@@ -39,8 +39,9 @@ def source_of(choices: Choices, attach: str | None, connect: str | None, api_key
     from ..sources import LiveSource
 
     return LiveSource(
-        choices.target, choices.draft, choices.device, choices.dtype, drafter=choices.drafter, exact=choices.exact
-    )
+        choices.target, choices.draft, choices.device, choices.dtype,
+        drafter=choices.drafter, exact=choices.exact, **choices.trust,
+    )  # fmt: skip
 
 
 def check(attach: str | None, connect: str | None, *, said: bool, plain: bool) -> None:

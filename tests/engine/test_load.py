@@ -70,7 +70,7 @@ def test_damaged_weights(broken: Path) -> None:
     whole = weights.read_bytes()
     for cut in (0, 5, len(whole) // 2):
         weights.write_bytes(whole[:cut])
-        refused(ModelNotFound, "cannot be read .*; download it again", broken)
+        refused(ModelNotFound, "model.safetensors .*cannot be read.*; download it again", broken)
 
 
 def test_a_damaged_tokenizer(broken: Path) -> None:
