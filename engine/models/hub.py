@@ -114,13 +114,13 @@ def explain(error: Exception, name: str) -> ModelNotFound:
             f"{repository} is gated: accept its terms at https://huggingface.co/{repository}, "
             "then log in with `hf auth login` or put a token into HF_TOKEN."
         )
-    if status == 401 and ("Invalid" in text or "expired" in text):
+    if status == 401 and ("Invalid credentials" in text or "expired" in text):
         return ModelNotFound(
             "The hub refuses your token; log in again with `hf auth login`, or correct or unset HF_TOKEN."
         )
     if "RevisionNotFoundError" in kinds:
         return ModelNotFound(f"{repository} has no revision {revision or 'main'}; name one that it has, or none.")
-    if "RepositoryNotFoundError" in kinds:
+    if "RepositoryNotFoundError" in kinds or status in (401, 403):
         return ModelNotFound(
             f"{name} is no folder here and there is no such model on the hub, or it is private; "
             "check the name, or log in with `hf auth login`."

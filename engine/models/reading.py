@@ -89,6 +89,10 @@ def check(files: Files) -> Any:
             f"{files.path} ({kind}) is an encoder-decoder, which reads a text and writes another; "
             "choose a causal language model."
         )
+    if not _speaks(config) and not files.code:
+        raise UnsupportedModel(
+            f"{files.path} ({kind}) is no causal language model that transformers knows; choose a model that writes text."
+        )
     return config
 
 
@@ -138,6 +142,13 @@ def check_finite(model: Any, path: Path) -> None:
             raise ModelNotFound(
                 f"The weights in {path} are damaged: {name} has values that are no numbers; download the model again."
             )
+
+
+def _speaks(config: Any) -> bool:
+    """Whether text can be written with it: pictures can be looked at by some that can, but here nobody shows them any."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
 
 
 def _known(method: str) -> bool:
