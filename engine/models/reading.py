@@ -91,7 +91,7 @@ def check(files: Files) -> Any:
         )
     if not _speaks(config) and not files.code:
         raise UnsupportedModel(
-            f"{files.path} ({kind}) is no causal language model that transformers knows; choose a model that writes text."
+            f"{files.path} ({kind}) is no causal language model that transformers knows; choose one that writes text."
         )
     return config
 
@@ -145,7 +145,7 @@ def check_finite(model: Any, path: Path) -> None:
 
 
 def _speaks(config: Any) -> bool:
-    """Whether text can be written with it: pictures can be looked at by some that can, but here nobody shows them any."""
+    """Whether it writes text. Some that do can look at pictures too; here nobody shows them any."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
     return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
