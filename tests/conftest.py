@@ -1,4 +1,4 @@
-"""For every test: the person's own chats are out of reach, in this process and in those that it starts."""
+"""For every test: the person's own chats are out of reach, and one thread a process; in those that it starts too."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import pytest
 FOLDER = tempfile.mkdtemp(prefix="helix-tests-")
 os.environ["HELIX_DATA"] = FOLDER
 os.environ["HELIX_CACHE"] = f"{FOLDER}/cache"
+# Before torch is imported: workers side by side, each with a thread for every core, would wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)

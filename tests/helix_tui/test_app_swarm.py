@@ -66,12 +66,14 @@ def test_a_full_pool_is_seen_and_nobody_is_lost() -> None:
 
     async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
         await pilot.press("f6")
+        await until(pilot, lambda: engine.steps)
         for _ in range(60):
+            steps = engine.steps
             gate.release()
-            await pilot.pause(0.02)
-            if swarming(app).swarm.preemptions:
+            await until(pilot, lambda steps=steps: engine.steps > steps)
+            if any(run.started and not run.table for run in engine.runs):  # the next step waits at the gate
                 break
-        await until(pilot, lambda: "the pool is full" in screen_text(app))
+        await until(pilot, lambda: swarming(app).swarm.preemptions and "the pool is full" in screen_text(app))
         engine.gate = None
         gate.release()
         await until(pilot, lambda: swarming(app).swarm.done)
