@@ -8,20 +8,15 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 import tiny
 import torch
+from serving import Served, serving
 
 from engine import Engine
 
 torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="session")
-def bundled() -> Iterator[Engine]:
-    """The bundled pair. Its prefix cache remembers earlier tests."""
-    with Engine.load(device="cpu") as engine:
-        yield engine
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +30,15 @@ def pair(models: tiny.Models) -> Iterator[Engine]:
     """A tiny llama and a draft that is often right; no tokenizer, context 160."""
     with Engine.load(models.target("llama"), models.near("llama"), device="cpu") as engine:
         yield engine
+
+
+@pytest.fixture(scope="module")
+def served(bundled: Engine) -> Iterator[Served]:
+    with serving(bundled) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def http(served: Served) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=served.url, timeout=60) as client:
+        yield client

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from scripted import ScriptedEngine, loader
+from waiting import until as wait
 
 from engine import BadRecording, read_recording
 from engine.events import Cycle, Finished, Loaded, Loading
@@ -17,13 +18,6 @@ from helix_tui.messages import Note, Question, Trouble
 from helix_tui.sources import LiveSource
 
 HELLO = Question(({"role": "user", "content": "hello"},))
-
-
-def wait(condition: Callable[[], object]) -> None:
-    give_up = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < give_up, "waited in vain"
-        time.sleep(0.005)
 
 
 def test_a_full_buffer_makes_the_worker_wait() -> None:

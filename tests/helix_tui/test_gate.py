@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from scripted import STORY, ScriptedEngine, loader
+from waiting import until as wait
 
 from engine.events import Cycle, Finished
 from helix_tui.gate import Gate
 from helix_tui.messages import Note, Question
 from helix_tui.sources import LiveSource
-
-
-def wait(condition: Callable[[], object]) -> None:
-    give_up = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < give_up, "waited in vain"
-        time.sleep(0.002)
 
 
 @contextmanager

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from notes import into
 from scripted import ScriptedEngine, loader
+from waiting import until as wait
 
 from engine.events import Cycle, Finished, MemoryRead, Preempted, Started
 from helix_tui.messages import Note, Question, Trouble
@@ -20,13 +21,6 @@ def question(text: str) -> Question:
     return Question(({"role": "user", "content": text},))
 
 
-def wait(condition: Callable[[], object]) -> None:
-    give_up = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < give_up, "waited in vain"
-        time.sleep(0.005)
-
-
 @contextmanager
 def started(engine: ScriptedEngine) -> Iterator[tuple[LiveSource, list[Note]]]:
     notes: list[Note] = []
@@ -36,10 +30,6 @@ def started(engine: ScriptedEngine) -> Iterator[tuple[LiveSource, list[Note]]]:
         yield source, notes
     finally:
         source.close()
-
-
-def into(notes: list[Note]) -> Callable[[Note], bool]:
-    return lambda note: notes.append(note) is None
 
 
 def ended(notes: list[Note], count: int = 1) -> bool:

@@ -9,12 +9,12 @@ from typing import Any
 
 from scripted import ScriptedEngine, loader
 from textual.pilot import Pilot
+from waiting import PATIENCE
 
 from helix_tui.app import HelixApp
 from helix_tui.sources import LiveSource, Source
 from helix_tui.widgets.turns import CardView, QuestionView, ReplyView
 
-PATIENCE = 20.0
 Scenario = Callable[[Pilot[None], HelixApp], Awaitable[None]]
 
 
@@ -53,6 +53,11 @@ def drive(
 
     asyncio.run(run())
     return app
+
+
+async def leave_prompt(pilot: Pilot[None], app: HelixApp) -> None:
+    app.chat.transcript.focus()
+    await pilot.pause()
 
 
 async def send(pilot: Pilot[None], app: HelixApp, text: str) -> None:

@@ -15,6 +15,11 @@ from engine.server import ServerSettings, create_app
 from engine.server.desk import Desk
 from engine.server.run import Server, listen
 
+CHAT = [{"role": "user", "content": "What is the capital of France?"}]
+ASK = {"messages": CHAT, "max_tokens": 24}
+LONG = {**ASK, "temperature": 50, "max_tokens": 400, "baseline": True}
+"""So hot that it does not end by itself."""
+
 
 @dataclass(frozen=True)
 class Served:
@@ -29,7 +34,10 @@ def serving(engine: Engine, **settings: Any) -> Iterator[Served]:
     chosen = ServerSettings(**{"port": 0, **settings})
     app = create_app(engine, chosen)
     listener = listen(chosen)
-    server = Server(uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=5), app.state.desk)
+    # As engine.server.run has it: who is being answered gets the whole grace, however busy the machine is.
+    patience = int(chosen.grace) + 5
+    config = uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=patience)
+    server = Server(config, app.state.desk)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:

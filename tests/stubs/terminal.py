@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
 import pyte
+from waiting import PATIENCE
 
 KEYS = {
     "enter": "\r",
@@ -75,7 +76,7 @@ class Terminal:
         with self._changed:
             return "\n".join(self._screen.display)
 
-    def wait_for(self, what: str | Callable[[str], object], timeout: float = 30.0) -> str:
+    def wait_for(self, what: str | Callable[[str], object], timeout: float = PATIENCE) -> str:
         """Wait until the text (or the condition on the screen) is there; returns the screen."""
         holds = what if callable(what) else (lambda screen: what in screen)
         give_up = time.monotonic() + timeout
@@ -94,7 +95,7 @@ class Terminal:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.process.pid, signal.SIGWINCH)
 
-    def wait_exit(self, timeout: float = 15.0) -> int:
+    def wait_exit(self, timeout: float = PATIENCE) -> int:
         """The program's exit status."""
         return self.process.wait(timeout)
 

@@ -1,0 +1,17 @@
+"""Wait for what another thread brings about, with patience for a machine that is busy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+PATIENCE = 60.0
+"""Seconds; only a test that fails waits so long."""
+
+
+def until(condition: Callable[[], object], patience: float = PATIENCE) -> None:
+    """Return once the condition holds, or fail."""
+    give_up = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < give_up, "waited in vain"
+        time.sleep(0.005)
