@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from scripted import ScriptedEngine, loader
+from waiting import PATIENCE
 from waiting import until as wait
 
 from engine import BadRecording, read_recording
@@ -29,10 +30,11 @@ def test_a_full_buffer_makes_the_worker_wait() -> None:
 
     worker = threading.Thread(target=work, daemon=True)
     worker.start()
+    wait(lambda: len(buffer._notes) == 2)
     worker.join(0.2)
     assert worker.is_alive()
     assert [note.stage for note in buffer.drain()] == ["0", "1"]  # type: ignore[union-attr]
-    worker.join(5)
+    worker.join(PATIENCE)
     assert done == [True, True, True]
     assert len(buffer.drain()) == 1
     assert buffer.drain() == []
@@ -45,7 +47,7 @@ def test_closing_lets_a_waiting_worker_go() -> None:
     worker = threading.Thread(target=lambda: answers.append(buffer.put(Loading("b"))), daemon=True)
     worker.start()
     buffer.close()
-    worker.join(5)
+    worker.join(PATIENCE)
     assert answers == [False]
     assert buffer.put(Loading("c")) is False
     assert buffer.drain() == []

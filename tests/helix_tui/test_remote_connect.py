@@ -126,7 +126,7 @@ def test_connected_to_transformers_own_server(tmp_path: Path) -> None:
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             server = Server(f"http://localhost:{port}/v1")
-            until_true(lambda: answers(server) or process.poll() is not None, 90)
+            until_true(lambda: answers(server) or process.poll() is not None, 300)
 
             async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
                 reply = await ask(pilot, app, QUESTION)

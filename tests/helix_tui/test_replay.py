@@ -10,6 +10,7 @@ from pathlib import Path
 from driving import drive, foot, questions, replies, screen_text, until
 from scripted import STORY
 from textual.pilot import Pilot
+from waiting import Clock
 
 from helix_tui.app import HelixApp
 from helix_tui.replay import ReplaySource
@@ -48,8 +49,12 @@ def test_space_holds_a_replay_and_goes_on(halting: Path) -> None:
 
 
 def test_keys_move_a_held_replay_and_the_line_says_where(halting: Path) -> None:
+    source = ReplaySource(halting, clock=(clock := Clock()))
+
     async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
         figures = app.chat.figures
+        await until(pilot, lambda: source.alive)
+        clock.now += 0.5
         await until(pilot, lambda: figures.speculating.cycles == 4)
         await pilot.press("space", "shift+right", "minus")
         await until(pilot, lambda: "reply 1 of 1  0.5×" in screen_text(app))
@@ -61,10 +66,12 @@ def test_keys_move_a_held_replay_and_the_line_says_where(halting: Path) -> None:
         await until(pilot, lambda: figures.speculating.cycles == 0 and app.chat.answering)
         assert [r.text for r in replies(app)] == [""]
         await pilot.press("plus", "home")
+        await until(pilot, lambda: source.position == 0 and not source.held)
+        clock.now += 0.5
         await until(pilot, lambda: "▶" in screen_text(app) and figures.speculating.cycles == 4)
         assert [r.text for r in replies(app)] == ["abz" * 4]
 
-    drive(scenario, source=ReplaySource(halting), ready=False)
+    drive(scenario, source=source, ready=False)
 
 
 def test_r_plays_it_again(recording: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import Clock
 from waiting import until as wait
 
 from engine import BadRecording
@@ -15,16 +16,6 @@ from engine.events import Cycle, Finished, Loaded, Loading
 from helix_tui.figures import Figures
 from helix_tui.messages import ReplayEnded, Rewound
 from helix_tui.replay import LOOP_PAUSE, SPEEDS, ReplaySource
-
-
-class Clock:
-    """Moved by the test; a source that waits for it looks again when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Played:

@@ -33,12 +33,12 @@ def ask(terminal: Terminal) -> str:
 
 
 def settled(terminal: Terminal) -> str:
-    """The screen once it has stopped changing."""
-    before = ""
-    while (now := terminal.text()) != before:
-        before = now
-        time.sleep(0.4)
-    return now
+    """The screen once it has stopped changing: the same at four looks."""
+    seen = [terminal.text()]
+    while len(seen) < 4 or len(set(seen[-4:])) > 1:
+        time.sleep(0.2)
+        seen.append(terminal.text())
+    return seen[-1]
 
 
 def test_native_writes_never_land_on_the_screen(tmp_path: Path) -> None:
@@ -49,6 +49,7 @@ def test_native_writes_never_land_on_the_screen(tmp_path: Path) -> None:
         assert terminal.wait_exit() == 0
     with chat(tmp_path, "noisy") as terminal:
         ask(terminal)
+        terminal.wait_for(lambda screen: screen == calm)
         assert settled(terminal) == calm
         assert b"NOISE" not in terminal.output
         terminal.send("ctrl+q")
