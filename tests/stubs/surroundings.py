@@ -11,7 +11,7 @@ import pytest
 def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("NO_COLOR", "TEXTUAL_THEME", "COLUMNS", "LINES"):
         monkeypatch.delenv(name, raising=False)
-    for name in [name for name in os.environ if name.startswith("HELIX_")]:
+    for name in [name for name in os.environ if name.startswith("HELIX_") and name != "HELIX_CACHE"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HELIX_DATA", str(tmp_path / "chats"))
     monkeypatch.setenv("TZ", "UTC")
