@@ -23,6 +23,7 @@ from .events import Cycle, Event, Failed, Finished
 from .intake import make_drafter, sequence_of
 from .loop import Loop
 from .models import load
+from .models.graphs import capture
 from .models.timing import Timed
 from .outbox import Outbox
 from .request import Completion, Request
@@ -45,6 +46,7 @@ class Engine:
         drafter = drafter or make_drafter(pair, config)
         wait = partial(synchronize, pair.device)
         context = min(pair.context, pair.draft_context or pair.context)
+        graphs = capture(pair.target, pair.draft) if pair.device.kind == "cuda" else None
         self._timed = Timed(pair.target, pair.draft, wait, context, pair.device.name) if drafter else None
         costs = self._timed.costs if self._timed else None
         self._speculator = Speculator(pair.target, drafter, pair.tokenizer, wait, costs)
@@ -56,7 +58,7 @@ class Engine:
         self._numbers = count(1)
         self._closed = False
         remembered = self._timed.remembered if self._timed else None
-        self.loaded = reporting.loaded(pair, drafter.kind if drafter else None, remembered)
+        self.loaded = reporting.loaded(pair, drafter.kind if drafter else None, remembered, graphs)
 
     @classmethod
     def load(

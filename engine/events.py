@@ -104,6 +104,8 @@ class Loaded(Event):
     """Who drafts, None when nobody does."""
     timings: TimingSource | None = None
     """Where the first figures for depth "auto" come from: this start, or an earlier one. None when nobody drafts."""
+    graphs: str | None = None
+    """On CUDA: "replayed" where forwards of few rows are CUDA graphs, else why they are not. None elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ def _model_info(name: str, model: PagedModel, context: int) -> ModelInfo:
     )
 
 
-def loaded(pair: Pair, drafter: DrafterKind | None, remembered: bool | None) -> Loaded:
+def loaded(pair: Pair, drafter: DrafterKind | None, remembered: bool | None, graphs: str | None) -> Loaded:
     target, draft = pair.target, pair.draft
     draft_block = draft.store.block_bytes if draft else 0
     return Loaded(
@@ -128,4 +128,5 @@ def loaded(pair: Pair, drafter: DrafterKind | None, remembered: bool | None) -> 
         memory=pair.memory,
         drafter=drafter,
         timings=None if remembered is None else "remembered" if remembered else "measured",
+        graphs=graphs,
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from .clock import clock_of
 from .costs import Costs
 from .drafters.base import Drafter, Proposal
 from .errors import OutOfMemory
@@ -82,7 +83,7 @@ class Speculator:
         # Where reading one probability back stalls the device, a draft is not ended early.
         self.pacer = Pacer(drafter, target.allocator, costs, watch=target.device.type == "cpu")
         self._tokenizer = tokenizer
-        self._wait = wait
+        self._clock = clock_of(target.device, wait)
 
     def cycle(self, shares: Items[Share]) -> Rounds:
         """One draft-verify-accept round of every sequence that emits, and a piece of every other's prompt.
@@ -98,13 +99,12 @@ class Speculator:
             raise
 
     def _cycle(self, shares: Items[Share]) -> Rounds:
-        start = time.perf_counter()
+        start, began = time.perf_counter(), self._clock.mark()
         proposals = self._propose(shares)
-        drafted_at = time.perf_counter()
+        drafted_at = self._clock.mark()
         spans = [self._span(share, proposals.get(share.sequence.id)) for share in shares]
         logits = self.target.forward(spans)
-        self._wait()
-        verified_at = time.perf_counter()
+        verified_at = self._clock.mark()
         self._read_along([share.sequence for share in shares if not share.emits])
         emitting = [share for share in shares if share.emits]
         parts = logits.split([span.keep for span in spans])
@@ -116,12 +116,14 @@ class Speculator:
             )
         # From here on nothing asks the device for memory: a token that was taken is told of.
         rounds = [self._accept(*each) for each in zip(emitting, told, strict=True)]
+        draft_seconds = self._clock.seconds(began, drafted_at)
+        verify_seconds = self._clock.seconds(drafted_at, verified_at)
         lessons = [Lesson(r.sequence, r.depth.source, [d.q for d in r.drafted], r.accepted) for r in rounds]
         self.pacer.learn(lessons)
         if sum(share.rows for share in shares) == len(lessons):
-            self.pacer.time(lessons, drafted_at - start, verified_at - drafted_at)
+            self.pacer.time(lessons, draft_seconds, verify_seconds)
         seconds = time.perf_counter() - start
-        return Rounds(rounds, len(shares), drafted_at - start, verified_at - drafted_at, seconds)
+        return Rounds(rounds, len(shares), draft_seconds, verify_seconds, seconds)
 
     def release(self, sequence: Sequence) -> None:
         """Give back all blocks of a sequence, the draft's too."""
@@ -140,7 +142,6 @@ class Speculator:
             for sequence, _ in drafting:
                 self._undo(sequence)
             return {}  # A draft without room is no reason to fail: this cycle is a plain one.
-        self._wait()
         return {s.id: proposal for (s, _), proposal in zip(drafting, proposals, strict=True)}
 
     def _undo(self, sequence: Sequence) -> None:

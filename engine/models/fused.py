@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..kv.attention import attend
 from ..kv.cache import Pack
+from ..kv.fixed import FixedPack
 from .quantize import Activations, Int8Linear, Int8Weight
 from .threads import SMALL
 
@@ -147,7 +148,7 @@ class FusedDecoder:
     def _linears(self) -> list[Linear]:
         return [self._head, *(linear for x in self._layers for linear in (x.qkv, x.out, x.gate_up, x.down))]
 
-    def __call__(self, ids: Tensor, pack: Pack, kept: Tensor | None) -> Tensor:
+    def __call__(self, ids: Tensor, pack: Pack | FixedPack, kept: Tensor | None) -> Tensor:
         """`ids` `[rows]`; `kept` `[k]` the rows whose logits are wanted, None for all; returns `[k, vocab]`."""
         x = F.embedding(ids, self._embed).to(self.dtype)
         cos, sin = self._angles(pack)
@@ -157,7 +158,9 @@ class FusedDecoder:
             x = x + layer.down(F.silu(gate).mul_(up))
         return self._head(self._norm(x if kept is None else x.index_select(0, kept)))
 
-    def _attention(self, index: int, layer: _Layer, x: Tensor, cos: Tensor, sin: Tensor, pack: Pack) -> Tensor:
+    def _attention(
+        self, index: int, layer: _Layer, x: Tensor, cos: Tensor, sin: Tensor, pack: Pack | FixedPack
+    ) -> Tensor:
         rows = x.shape[0]
         heads, kv = self._heads, self._kv_heads
         mixed = layer.qkv(x).view(rows, heads + 2 * kv, self._dim)
@@ -168,11 +171,16 @@ class FusedDecoder:
         turned = torch.addcmul(turned * cos, turned.roll(self._dim // 2, -1), sin)
         by_head = turned.transpose(0, 1)
         pack.write(index, by_head[heads:], values.transpose(0, 1))
-        out = attend(pack, index, by_head[:heads], layer.scale, None, layer.window)
+        if isinstance(pack, FixedPack):
+            out = pack.attend(index, by_head[:heads], layer.scale, layer.window)
+        else:
+            out = attend(pack, index, by_head[:heads], layer.scale, None, layer.window)
         return layer.out(out.transpose(0, 1).reshape(rows, heads * self._dim))
 
-    def _angles(self, pack: Pack) -> tuple[Tensor, Tensor]:
+    def _angles(self, pack: Pack | FixedPack) -> tuple[Tensor, Tensor]:
         """cos and signed sin `[rows, 1, dim]` of the new rows' positions."""
+        if isinstance(pack, FixedPack):
+            return self._cos.index_select(0, pack.places)[:, None], self._sin.index_select(0, pack.places)[:, None]
         parts = [slice(s.past, s.length) for s in pack.segments]
         if pack.padding:
             parts.append(slice(0, pack.padding))

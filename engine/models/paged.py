@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -31,6 +31,16 @@ class Span:
     table: BlockTable
     tokens: Tensor
     keep: int
+
+
+class Replayed(Protocol):
+    """Forwards that were captured."""
+
+    def takes(self, span: Span) -> bool: ...
+
+    def __call__(self, span: Span) -> Tensor:
+        """Logits `[keep, vocab]`; the table has room for the rows already."""
+        ...
 
 
 class PagedModel:
@@ -62,6 +72,8 @@ class PagedModel:
         self._fused = fused
         self.threads = fused.threads if fused and not exact else None
         """What a forward of few rows gets; None is torch's own number."""
+        self.graphs: Replayed | None = None
+        """Takes the small forwards of one sequence (see `graphs.enable`)."""
         self.store = SlabStore(shapes, blocks, self.dtype, self.device)
         self.allocator = BlockAllocator(blocks, remember=remember)
         self._cache = PagedCache(len(shapes), direct=attention == "paged")
@@ -105,7 +117,17 @@ class PagedModel:
                 span.table.rollback(length)
             raise
 
+    @property
+    def decoder(self) -> FusedDecoder | None:
+        """Our own, where it fits the model."""
+        return self._fused
+
     def _run(self, spans: Sequence[Span]) -> Tensor:
+        if self.graphs is not None and len(spans) == 1 and self.graphs.takes(spans[0]):
+            try:
+                return self.graphs(spans[0])
+            except Exception:  # A shape that could not be captured: what follows gives the same, a little later.
+                self.graphs = None
         pack = Pack([_segment(span) for span in spans], self.store)
         return self._logits(_join([s.tokens for s in spans]), pack, self._kept(spans))
 
