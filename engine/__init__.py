@@ -23,6 +23,7 @@ from .errors import (
     IncompatibleDraft,
     InvalidRequest,
     ModelNotFound,
+    Offer,
     OutOfMemory,
     UnsupportedModel,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "InvalidRequest",
     "ModelFacts",
     "ModelNotFound",
+    "Offer",
     "OutOfMemory",
     "Recorder",
     "Request",

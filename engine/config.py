@@ -12,6 +12,7 @@ MAX_DEPTH = 16
 """The deepest speculation: drafted tokens a cycle."""
 
 Verifier = Literal["block", "token"]
+Fit = Literal["refuse", "shrink", "ignore"]
 DrafterName = Literal["auto", "model", "ngram", "chain"]
 Depth = int | Literal["auto"]
 """Tokens to draft in a cycle, or "auto": what measured costs and acceptance say is fastest, 0 included."""
@@ -90,6 +91,9 @@ class EngineConfig:
     """Bytes for the KV pools of target and draft together; None takes a share of the free memory."""
     max_context: int | None = None
     """Use less context than the model has; None uses all of it."""
+    fit: Fit = "refuse"
+    """What to do with models too large for the free memory: `refuse` them and offer a smaller plan, `shrink` them to
+    the first plan that fits (narrower numbers, less context, no draft), or `ignore` the estimate and try."""
     max_running: int = 16
     """Sequences decoded together; more wait."""
     prefill_chunk: int = 512
@@ -114,6 +118,8 @@ class EngineConfig:
             _number("kv_memory", self.kv_memory, 1, whole=True)
         if self.max_context is not None:
             _number("max_context", self.max_context, 2, whole=True)
+        if self.fit not in ("refuse", "shrink", "ignore"):
+            raise InvalidRequest(f"fit is {self.fit!r}, but it must be refuse, shrink or ignore.")
         if self.drafter not in ("auto", "model", "ngram", "chain"):
             raise InvalidRequest(f"There is no drafter {shown(self.drafter)}; use auto, model, ngram or chain.")
         _number("max_running", self.max_running, 1, whole=True)

@@ -22,7 +22,7 @@ from .errors import HelixError, InvalidRequest
 from .events import Cycle, Event, Failed, Finished
 from .intake import make_drafter, sequence_of
 from .loop import Loop
-from .models import load
+from .models import load, plans
 from .models.graphs import capture
 from .models.timing import Timed
 from .outbox import Outbox
@@ -58,7 +58,7 @@ class Engine:
         self._numbers = count(1)
         self._closed = False
         remembered = self._timed.remembered if self._timed else None
-        self.loaded = reporting.loaded(pair, drafter.kind if drafter else None, remembered, graphs)
+        self.loaded = reporting.loaded(pair, drafter.kind if drafter else None, remembered, graphs, config)
 
     @classmethod
     def load(
@@ -74,7 +74,8 @@ class Engine:
 
         `draft="auto"` is the bundled draft for the bundled target and none for others; `draft=None` runs without
         speculation. `dtype` is None (choose), "float32", "bfloat16", "float16" or "int8". `progress` gets Loading
-        events and the Loaded one. `config` are the fields of EngineConfig. Raises a HelixError that says what to do.
+        events and the Loaded one. `config` are the fields of EngineConfig. Raises a HelixError that says what to do;
+        OutOfMemory may carry an `offer` of what would fit.
         """
         unknown = set(config) - set(EngineConfig.__dataclass_fields__)
         if unknown:
@@ -85,7 +86,12 @@ class Engine:
         if draft == "auto":
             draft = "bundled" if target == "bundled" else None
         tell = progress or (lambda event: None)
-        engine = cls(load.load_pair(target, draft, device, dtype, settings, tell), settings)
+
+        def build(plan: plans.Plan) -> Engine:
+            pair = load.load_pair(plan.target, plan.draft, plan.device, plan.dtype, plan.config, tell)
+            return cls(pair, plan.config)
+
+        engine = plans.load(plans.Plan(target, draft, device, dtype, settings), build, tell)
         tell(engine.loaded)
         return engine
 

@@ -1,5 +1,23 @@
 """One family of errors: each message is one sentence that says what to do."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A smaller way to load what did not fit."""
+
+    changes: Mapping[str, Any]
+    """Arguments of `Engine.load` that make it so."""
+    words: str
+    """Such as `in bfloat16 and without a draft model`."""
+    needs: int
+    """Bytes, about."""
+
 
 class HelixError(Exception):
     """Anything the engine refuses or fails at; `str(error)` is fit to be shown to a person."""
@@ -26,7 +44,14 @@ class ContextTooLong(HelixError):
 
 
 class OutOfMemory(HelixError):
-    """Not enough blocks in the KV pool, or not enough device memory."""
+    """Not enough blocks in the KV pool, or not enough device memory.
+
+    At load it may offer a smaller plan.
+    """
+
+    def __init__(self, message: str, offer: Offer | None = None) -> None:
+        super().__init__(message)
+        self.offer = offer
 
 
 class DeviceUnavailable(HelixError):

@@ -22,6 +22,7 @@ from .facts import (
     Measure,
     ModelInfo,
     Origin,
+    PoolRule,
     PreemptReason,
     Rule,
     Runs,
@@ -51,6 +52,7 @@ __all__ = [
     "ModelInfo",
     "Origin",
     "Piece",
+    "PoolRule",
     "PreemptReason",
     "Preempted",
     "Prefilled",
@@ -106,6 +108,8 @@ class Loaded(Event):
     """Where the first figures for depth "auto" come from: this start, or an earlier one. None when nobody drafts."""
     graphs: str | None = None
     """On CUDA: "replayed" where forwards of few rows are CUDA graphs, else why they are not. None elsewhere."""
+    pool_rule: PoolRule | None = None
+    """Why the pools are as large as they are; None in older recordings."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ TimingSource = Literal["measured", "remembered"]
 Rule = Literal["argmax", "block", "token"]
 """How drafts are judged: by the target's likeliest token (temperature 0), or by one of the two verifiers."""
 PreemptReason = Literal["pool", "device", "reader"]
+PoolRule = Literal["asked", "chats", "share"]
+"""What decided how large the KV pool is: what was `asked` for, what `chats` want, or the `share` of the free memory."""
 Measure = Literal["returned", "restrained", "fewer"]
 """Against a shortage: memory that was unused is `returned` to the device, steps are `restrained` (no drafts, prompts in
 small pieces), and `fewer` requests run together."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .config import EngineConfig
 from .events import (
     Blocks,
     Cycle,
@@ -18,6 +19,7 @@ from .events import (
 )
 from .kv.blocks import BLOCK_SIZE, BlockAllocator
 from .kv.pool import runs
+from .models.budget import rule
 from .models.load import Loaded as Pair
 from .models.paged import PagedModel
 from .sequence import Sequence
@@ -110,7 +112,9 @@ def _model_info(name: str, model: PagedModel, context: int) -> ModelInfo:
     )
 
 
-def loaded(pair: Pair, drafter: DrafterKind | None, remembered: bool | None, graphs: str | None) -> Loaded:
+def loaded(
+    pair: Pair, drafter: DrafterKind | None, remembered: bool | None, graphs: str | None, config: EngineConfig
+) -> Loaded:
     target, draft = pair.target, pair.draft
     draft_block = draft.store.block_bytes if draft else 0
     return Loaded(
@@ -129,4 +133,5 @@ def loaded(pair: Pair, drafter: DrafterKind | None, remembered: bool | None, gra
         drafter=drafter,
         timings=None if remembered is None else "remembered" if remembered else "measured",
         graphs=graphs,
+        pool_rule=rule(target.allocator.total, pair.context, config.kv_memory),
     )

@@ -29,6 +29,8 @@ PACKAGES = ("helix-chat", "torch", "transformers", "tokenizers", "huggingface-hu
 EXTRAS = {"directml": "torch-directml", "serve": "fastapi", "bench": "llama-cpp-python", "test": "pytest"}
 """One package that each extra brings."""
 
+POOL_RULES = {"asked": "as asked", "chats": "what chats want", "share": "a quarter of the memory that is free"}
+
 Section = dict[str, Any]
 
 
@@ -192,7 +194,14 @@ def _would_use() -> Section:
         "device": f"{device.spec} ({device.name})",
         "dtype": dtype,
         "context": EngineConfig().max_context or target["context"],
+        "kv cache": _ask(_pool),
     }
+
+
+def _pool() -> str:
+    """What the pool would get now, and why."""
+    told = engine.estimate()
+    return f"{_size(told.kv)} for {told.tokens:,} tokens, {POOL_RULES[told.rule]} (--kv-memory sets it)"
 
 
 def _name(dtype: Any) -> str:

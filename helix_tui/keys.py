@@ -58,6 +58,8 @@ COMMANDS = (
             footer=False, when="live"),
     Command("chat.retry", "retry", "Try again", "After a failed load: try it again", plain="r", typing="ctrl+r",
             when="live"),
+    Command("chat.fit", "fit", "Load smaller", "After a model did not fit: load it in the smaller way offered",
+            "F", "ctrl+f", when="live"),
     Command("depth.down", "depth(-1)", "Depth", "Draft one token less in a round", "left_square_bracket",
             "ctrl+down", "[", when="live"),
     Command("depth.up", "depth(1)", "Depth", "Draft one token more in a round", "right_square_bracket",

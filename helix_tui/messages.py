@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from engine import Event, Request, Sampling, Speculation
+from engine import Event, Offer, Request, Sampling, Speculation
 
 Depth = int | Literal["auto"]
 """Tokens to draft in a round, or "auto": the engine chooses."""
@@ -51,6 +51,8 @@ class Trouble:
     message: str
     expected: bool = True
     """Whether it is one of the engine's own errors, whose message says what to do."""
+    offer: Offer | None = None
+    """A smaller way to load, which one key takes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import typer
 from engine import MAX_DEPTH, EngineConfig, InvalidRequest, Request, Speculation
 
 from .settings import Settings, gather
+from .settings.kinds import bytes_of
 
 Depth = Annotated[str | None, typer.Option(help="Tokens to draft in a cycle; 0 is baseline; auto, unless told.")]
 Baseline = Annotated[bool, typer.Option("--baseline", help="Plain decoding, the same as --depth 0.")]
@@ -50,6 +51,13 @@ class EngineOptions(ModelOptions):
     trust_remote_code: Annotated[
         bool,
         typer.Option("--trust-remote-code", help="Run Python code that comes with the model: only if you trust it."),
+    ] = False
+    context: Annotated[int | None, typer.Option(help="Use at most so many tokens of the model's context.")] = None
+    kv_memory: Annotated[
+        str | None, typer.Option(help="Room for the KV cache, such as 2GB; a share of the free memory unless told.")
+    ] = None
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Where memory is short, load the first smaller plan that fits.")
     ] = False
 
 
@@ -126,6 +134,8 @@ class Choices:
     dtype: str | None
     drafter: str
     exact: bool
+    memory: dict[str, Any]
+    """What was said of memory, as fields of EngineConfig."""
     request: Request
     """Its only message is a stand-in for the question."""
     settings: Settings
@@ -136,7 +146,7 @@ class Choices:
     def load(self) -> dict[str, Any]:
         """What `Engine.load` takes."""
         names = ("target", "draft", "device", "dtype", "drafter", "exact")
-        return {name: getattr(self, name) for name in names} | self.trust
+        return {name: getattr(self, name) for name in names} | self.memory | self.trust
 
 
 def choose(ctx: typer.Context, given: dict[str, Any]) -> Choices:
@@ -173,7 +183,18 @@ def choose(ctx: typer.Context, given: dict[str, Any]) -> Choices:
     drafter = EngineConfig(drafter=model["drafter"].lower()).drafter
     # Never from a settings file: each time is a decision.
     trust: dict[str, Any] = {name: True for name in ("allow_pickle", "trust_remote_code") if given.get(name)}
-    return Choices(model["target"], draft, model["device"], dtype, drafter, model["exact"], request, settings, trust)
+    memory = of_memory(settings["model.context"], settings["model.kv_memory"], fit=settings["model.fit"])
+    return Choices(
+        model["target"], draft, model["device"], dtype, drafter, model["exact"], memory, request, settings, trust
+    )
+
+
+def of_memory(context: int | None, kv_memory: str | int | None, *, fit: bool) -> dict[str, Any]:
+    """What the three options say, as fields of EngineConfig; what says nothing is left out. Raises InvalidRequest."""
+    said = {"max_context": context, "kv_memory": None if kv_memory is None else bytes_of(kv_memory)}
+    given: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+    EngineConfig(**given)
+    return given | {"fit": "shrink"} if fit else given
 
 
 def _is_said(ctx: typer.Context, name: str) -> bool:

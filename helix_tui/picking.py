@@ -65,7 +65,7 @@ class Errand:
 
     def __init__(self, folders: Sequence[str], load: dict[str, Any], post: Callable[[Message], object]) -> None:
         self._folders = folders
-        self._load = {name: load[name] for name in ("device", "dtype") if name in load}
+        self._load = {name: load[name] for name in ("device", "dtype", "kv_memory", "max_context") if name in load}
         self._post = post
         self._stop = threading.Event()
         self.progress: Event | None = None

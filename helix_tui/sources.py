@@ -196,7 +196,7 @@ class LiveSource:
         except _Closing:
             return
         except HelixError as error:
-            self._sink(Trouble("load", type(error).__name__, str(error)))
+            self._sink(Trouble("load", type(error).__name__, str(error), offer=getattr(error, "offer", None)))
             return
         except Exception as error:
             self._sink(Trouble("load", type(error).__name__, str(error), expected=False))

@@ -30,6 +30,8 @@ class ModelFacts:
     """The dtype of the file."""
     download: int = 0
     """Bytes to fetch from the hub first; 0 when it is here."""
+    quantized: bool = False
+    """Stored in some library's own form: the numbers in the file are not those in memory."""
 
 
 def read_facts(name: str | os.PathLike[str], role: str = "target") -> ModelFacts:
@@ -121,6 +123,7 @@ def facts(config: Mapping[str, Any], parameters: int, download: int = 0) -> Mode
         context=number("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", default=2048),
         stored=_stored(config),
         download=download,
+        quantized=bool(config.get("quantization_config")),
     )
 
 

@@ -13,10 +13,10 @@ from ..config import EngineConfig
 from ..devices import Device, list_devices, pick_device, read_memory, torch_device
 from ..errors import HelixError, InvalidRequest, ModelNotFound, OutOfMemory, UnsupportedModel
 from ..events import DeviceMemory, Loading
-from ..kv.blocks import BLOCK_SIZE
 from ..kv.pool import block_bytes
 from ..shortage import is_out_of_memory
 from . import compressed, reading
+from .budget import pool_blocks
 from .paged import PagedModel
 from .quantize import int8_support
 from .reading import Files
@@ -26,10 +26,6 @@ from .tokenizer import Tokenizer, check_same
 
 SMALL = 300_000_000
 """Parameters up to which a CPU runs float32: it costs little there and rounds least."""
-CHAT_TOKENS = 8192
-"""Room that the KV pool should have for chats, if memory allows."""
-SHARE = 4
-"""The KV pool takes at most one part in this many of the free memory."""
 DTYPES = {
     "float32": torch.float32, "fp32": torch.float32, "bfloat16": torch.bfloat16, "bf16": torch.bfloat16,
     "float16": torch.float16, "fp16": torch.float16,
@@ -210,13 +206,7 @@ def _pool_size(
 ) -> int:
     """Blocks in each pool: target and draft get the same number, so that one is never full before the other."""
     each = sum(block_bytes(m.shapes, m.kv_dtype) for m in (target, draft) if m is not None)
-    if config.kv_memory is not None:
-        blocks = config.kv_memory // each
-    else:
-        chats = min(max(CHAT_TOKENS, context), 8 * context)
-        blocks = -(-chats // BLOCK_SIZE)
-        if memory.free:
-            blocks = min(blocks, memory.free // SHARE // each)
+    blocks = pool_blocks(each, context, config.kv_memory, memory.free)
     if blocks < 2:
         raise OutOfMemory(
             f"The KV cache needs {each} bytes a block and room for two; give kv_memory more bytes or free memory."

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..shortage import is_out_of_memory
+
 LEAST_ROWS = 4
 """A single row falls on a path 20 to 100 times slower for some shapes."""
 SMALLEST = 1e-10
@@ -109,7 +111,9 @@ def int8_support() -> Int8Support | None:
     for kind in kinds:
         try:
             timed.append((_best_seconds(partial(Int8Linear.of(weight, None, kind), x)), kind))
-        except (RuntimeError, NotImplementedError):
+        except (RuntimeError, NotImplementedError) as error:
+            if is_out_of_memory(error):
+                raise
             continue  # No such kernel in this build of torch.
     if not timed:
         return None

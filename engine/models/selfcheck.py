@@ -17,6 +17,7 @@ from ..errors import UnsupportedModel
 from ..kv import attention as paged
 from ..kv.cache import layer_shapes
 from ..kv.pool import LayerShape
+from ..shortage import is_out_of_memory
 from .fused import FusedDecoder, fuse
 from .int8_modules import put_back, replace_linears, why_not
 from .paged import Attention, PagedModel, Span
@@ -122,6 +123,8 @@ def _float(model: Any, context: int, shapes: list[LayerShape], wanted: list[Tens
         try:
             got = _paged(attached.paged(CHECK_BLOCKS))
         except Exception as error:
+            if is_out_of_memory(error):
+                raise  # Another way would need as much.
             reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
             continue
         if all(_agree(a, b) for a, b in zip(got, wanted, strict=True)):

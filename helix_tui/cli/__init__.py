@@ -10,7 +10,7 @@ from engine import HelixError
 
 from . import ask, bench, chat, config, demo, doctor, export, history, race, replay, serve
 from .group import app
-from .terminal import complain, use_utf8
+from .terminal import complain, said, use_utf8
 
 app.callback(invoke_without_command=True)(chat.chat)
 # In the order of --help.
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(args=None if arguments is None else list(arguments), prog_name="helix-chat", standalone_mode=False)
     except HelixError as error:
-        return complain(str(error), 1)
+        return complain(said(error), 1)
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except Exception as error:
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "helix-chat"
-        said = error.format_message()
-        end = "" if said.endswith((".", "?", "!")) else "."
-        return complain(f"{said}{end} (More: {path} --help)", getattr(error, "exit_code", 2))
+        words = error.format_message()
+        end = "" if words.endswith((".", "?", "!")) else "."
+        return complain(f"{words}{end} (More: {path} --help)", getattr(error, "exit_code", 2))
     return code if isinstance(code, int) else 0

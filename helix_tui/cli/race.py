@@ -53,7 +53,7 @@ def race(
     settings.insist()
     source = LiveSource(
         choices.target, choices.draft, choices.device, choices.dtype,
-        drafter=choices.drafter, exact=choices.exact, **choices.trust,
+        drafter=choices.drafter, exact=choices.exact, **choices.memory, **choices.trust,
     )  # fmt: skip
     run(
         HelixApp(

@@ -40,7 +40,7 @@ def source_of(choices: Choices, attach: str | None, connect: str | None, api_key
 
     return LiveSource(
         choices.target, choices.draft, choices.device, choices.dtype,
-        drafter=choices.drafter, exact=choices.exact, **choices.trust,
+        drafter=choices.drafter, exact=choices.exact, **choices.memory, **choices.trust,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from engine import HelixError, InvalidRequest
+from engine import HelixError, InvalidRequest, OutOfMemory
 
 
 def need_terminal(instead: str) -> None:
@@ -38,6 +38,21 @@ def run(application: Any) -> None:
         # A worker in the middle of a load cannot be interrupted; the interpreter's own end would abort in it.
         os._exit(code)
     raise typer.Exit(code)
+
+
+def said(error: HelixError) -> str:
+    """Its sentence; of a model that does not fit also the options that would make it fit."""
+    offer = error.offer if isinstance(error, OutOfMemory) else None
+    if offer is None:
+        return str(error)
+    words = {
+        "dtype": lambda value: f"--dtype {value}",
+        "max_context": lambda value: f"--context {value}",
+        "kv_memory": lambda value: f"--kv-memory {value // 1_000_000}MB",
+        "draft": lambda value: "--draft none",
+    }
+    options = " ".join(words[name](value) for name, value in offer.changes.items())
+    return f"{str(error).rstrip('.')} ({options}, or --fit to have it chosen)."
 
 
 def complain(sentence: str, code: int) -> int:

@@ -37,12 +37,15 @@ _UNKNOWN = {
 }
 
 
-def card(error: str, message: str, *, where: str = "run", expected: bool = True, log: str = "") -> Card:
-    """A card for an error by its class name. An unexpected one shows its type, and where the details are."""
+def card(
+    error: str, message: str, *, where: str = "run", expected: bool = True, log: str = "", offer: str = ""
+) -> Card:
+    """A card for an error by its class name. An unexpected one shows its type, and where the details are. `offer` says
+    how it could be loaded all the same."""
     title = _TITLES.get(error, _UNKNOWN[where]) if expected else _UNKNOWN[where]
     body = message if expected or not message else f"{error}: {message}"
     if where in ("load", "lost"):
-        hint = RETRY
+        hint = f"F (ctrl+f in the prompt) loads it {offer}.\n{RETRY}" if offer else RETRY
     elif error in ("ContextTooLong", "OutOfMemory"):
         hint = NEW_CHAT
     elif error == "Recording":

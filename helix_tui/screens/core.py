@@ -10,6 +10,7 @@ from pathlib import Path
 from textual.app import ComposeResult
 from textual.widgets import Footer
 
+from engine import Offer
 from engine.events import Emitted, FinishReason, Usage
 
 from ..bridge import Bridge
@@ -77,6 +78,8 @@ class ChatCore(SizedScreen):
         self.reply: ReplyView | None = None
         self.ready = False
         self.failed = False
+        self.offer: Offer | None = None
+        """How what failed to load could be loaded all the same."""
         self.coloured: bool = preferences["look.colours"]
         self.race: Race | None = None
         """The last one that was measured."""

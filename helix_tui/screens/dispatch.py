@@ -145,8 +145,14 @@ class Dispatcher:
             if screen.waiting:
                 screen.prompt.load_text("\n".join(view.text for view in screen.waiting))
                 screen.waiting.clear()
+            screen.offer = trouble.offer
         words = card(
-            trouble.error, trouble.message, where=trouble.where, expected=trouble.expected, log=str(log_path())
+            trouble.error,
+            trouble.message,
+            where=trouble.where,
+            expected=trouble.expected,
+            log=str(log_path()),
+            offer=trouble.offer.words if trouble.offer is not None else "",
         )
         screen.transcript.card(words)
         if gone and not screen.prompt.text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -70,6 +71,23 @@ def _drafter(name: str, value: object) -> str:
     return EngineConfig(drafter=_text(name, value).lower()).drafter  # type: ignore[arg-type]
 
 
+def bytes_of(value: object) -> int:
+    """From a number of bytes, or a text such as `2GB` or `500 MB`. Raises InvalidRequest."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmMgG]?)i?[bB]?", str(value).strip())
+    if isinstance(value, bool) or found is None:
+        raise InvalidRequest(f"kv_memory is {value!r}, but it must be a size, such as 2GB or 500MB.")
+    return EngineConfig(kv_memory=round(float(found[1]) * 1000 ** " kmg".index(found[2].lower() or " "))).kv_memory or 0
+
+
+def _size(name: str, value: object) -> Any:
+    bytes_of(value)
+    return value
+
+
+def _context(name: str, value: object) -> Any:
+    return EngineConfig(max_context=value).max_context  # type: ignore[arg-type]
+
+
 def _read_number(text: str) -> object:
     try:
         return tomllib.loads(f"it = {text.strip()}")["it"]
@@ -97,6 +115,8 @@ WHOLE = Kind(_request, _read_number)
 """`max_tokens` and `seed`: what a Request says of them."""
 NUMBER = Kind(_sampling, _read_number)
 DRAFTER = Kind(_drafter)
+SIZE = Kind(_size)
+CONTEXT = Kind(_context, _read_number)
 
 
 def refusal(kind: Kind, name: str, value: object) -> tuple[Any, str | None]:

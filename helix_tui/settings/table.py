@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .kinds import DEPTH, DRAFTER, FLAG, FOLDERS, NAME, NUMBER, TEXT, WHOLE, Kind, one_of
+from .kinds import CONTEXT, DEPTH, DRAFTER, FLAG, FOLDERS, NAME, NUMBER, SIZE, TEXT, WHOLE, Kind, one_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,9 @@ SETTINGS = (
             "Of the weights: auto, float32, bfloat16, float16 or int8."),
     Setting("model", "drafter", "model", DRAFTER, "Who drafts: model, ngram, chain or auto."),
     Setting("model", "exact", False, FLAG, "Bit-identical logits at every depth; slower, least so in int8."),
+    Setting("model", "context", None, CONTEXT, "Use at most so many tokens of the model's context.", 4096),
+    Setting("model", "kv_memory", None, SIZE, "Room for the KV cache; a share of the free memory unless set.", "2GB"),
+    Setting("model", "fit", False, FLAG, "Where memory is short, load the first smaller plan that fits."),
     Setting("model", "folders", (), FOLDERS, "Folders with models for the model picker: models, or folders of models."),
     Setting("chat", "system", "", TEXT, "A system prompt before each chat, or the name of a preset."),
     Setting("chat", "depth", "auto", DEPTH, 'Tokens to draft in a round, 0 to 16; 0 is baseline; or "auto".'),

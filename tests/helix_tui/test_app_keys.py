@@ -160,6 +160,7 @@ def test_every_command_is_in_the_palette() -> None:
         assert live - {str(name) for name in there} == {
             "Stop the reply and keep what is there",
             "After a failed load: try it again",
+            "After a model did not fit: load it in the smaller way offered",
             "Leave a question as it was",
         }
         assert {"Theme: helix-dark", "Theme: helix-light"} <= {str(name) for name in there}

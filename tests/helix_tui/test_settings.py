@@ -81,6 +81,7 @@ def test_every_setting_has_a_variable_of_its_own(tmp_path: Path) -> None:
     }
     values |= {"preset": "creative", "temperature": "0.5", "top_p": "0.5", "top_k": "5", "min_p": "0.1"}
     values |= {"repetition_penalty": "1.5", "dtype": "int8", "drafter": "chain", "folders": "/a", "history": "false"}
+    values |= {"context": "2048", "kv_memory": "2GB", "fit": "yes"}
     found = settings(tmp_path, **{s.variable: values.get(s.name, f"own-{s.name}") for s in SETTINGS})
     assert found.problems == ()
     assert all(found.origins[s.id] == s.variable for s in SETTINGS)

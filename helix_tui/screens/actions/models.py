@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...models import Pair
 from ...sources import LiveSource
 from ...widgets.loading import LoadingLine
@@ -16,6 +18,8 @@ class ModelActions(TalkActions):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "models":
             return isinstance(self.source, LiveSource)
+        if action == "fit":
+            return self.failed and self.offer is not None
         if action == "stop" and self._switching:
             return True
         return super().check_action(action, parameters)
@@ -52,7 +56,18 @@ class ModelActions(TalkActions):
         else:
             super().action_stop()
 
+    def action_fit(self) -> None:
+        if self.offer is not None:
+            self._begin(f"loading {self.offer.words}", **self.offer.changes)
+
     def _load(self, pair: Pair) -> None:
+        # The picker has weighed it and was told to go on.
+        fit = {} if self.source_options.get("fit") == "shrink" else {"fit": "ignore"}
+        self._begin(
+            f"loading {pair.title}", target=pair.target, draft=None if pair.draft == "none" else pair.draft, **fit
+        )
+
+    def _begin(self, words: str, **options: Any) -> None:
         if not isinstance(self.source, LiveSource):
             return
         if not self.view.has_draft:
@@ -60,13 +75,17 @@ class ModelActions(TalkActions):
             self.view.depth = self.settings.depth
         self.ready = self.failed = False
         self.figures.loaded = None
-        self.transcript.note(f"loading {pair.title}")
+        self.transcript.note(words)
         if not self.query(LoadingLine):
             self.transcript.wait_with(LoadingLine(self.clock))
-        self.source.change(target=pair.target, draft=None if pair.draft == "none" else pair.draft)
+        self.source.change(**options)
         self.mark()
         self.refresh_bindings()
 
+    @property
+    def source_options(self) -> dict[str, Any]:
+        return self.source.options if isinstance(self.source, LiveSource) else {}
+
     def _pair(self) -> Pair:
-        options = self.source.options if isinstance(self.source, LiveSource) else {}
+        options = self.source_options
         return Pair(options.get("target", "bundled"), options.get("draft") or "none")
