@@ -12,6 +12,7 @@ from driving import ask, cards, drive, replies, screen_text, until
 from scripted import ScriptedEngine, loader
 from terminal import Terminal
 from textual.pilot import Pilot
+from waiting import PATIENCE
 
 from engine import ModelNotFound
 from engine.events import Finished
@@ -153,7 +154,7 @@ def test_the_demo_imports_no_model_code() -> None:
         print([m for m in ("torch", "transformers", "safetensors", "numpy", "huggingface_hub") if m in sys.modules])
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 

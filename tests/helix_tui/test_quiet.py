@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE
 
 from helix_tui.quiet import ENVIRONMENT, LOG_LIMIT, hush_libraries, log_path, quiet
 
@@ -64,5 +65,7 @@ def test_without_a_terminal_nothing_is_redirected(tmp_path: Path) -> None:
     code = (
         "from helix_tui.quiet import quiet; import os, pathlib\nwith quiet(pathlib.Path('x.log')): os.write(2, b'kept')"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=30, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=PATIENCE, check=False
+    )
     assert (done.returncode, done.stderr) == (0, b"kept")

@@ -10,7 +10,7 @@ from pathlib import Path
 from driving import drive, foot, questions, replies, screen_text, until
 from scripted import STORY
 from textual.pilot import Pilot
-from waiting import Clock
+from waiting import PATIENCE, Clock
 
 from helix_tui.app import HelixApp
 from helix_tui.replay import ReplaySource
@@ -128,6 +128,6 @@ def test_replaying_imports_neither_torch_nor_transformers(recording: Path) -> No
         print([m for m in ("torch", "transformers", "safetensors", "numpy") if m in sys.modules])
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
