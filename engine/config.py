@@ -13,6 +13,9 @@ MAX_DEPTH = 16
 
 Verifier = Literal["block", "token"]
 Fit = Literal["refuse", "shrink", "ignore"]
+Layout = Literal["slab", "blocks"]
+"""Where the KV lives: in a slab a layer, or in a tensor a block."""
+KV = Literal["auto", "slab", "blocks"]
 DrafterName = Literal["auto", "model", "ngram", "chain"]
 Depth = int | Literal["auto"]
 """Tokens to draft in a cycle, or "auto": what measured costs and acceptance say is fastest, 0 included."""
@@ -113,6 +116,9 @@ class EngineConfig:
     trust_remote_code: bool = False
     """Run the Python code that comes with a model whose architecture transformers does not know."""
 
+    kv: KV = "auto"
+    """Where the KV lives: `auto` is what the device needs (`Device.kv`)."""
+
     def __post_init__(self) -> None:
         if self.kv_memory is not None:
             _number("kv_memory", self.kv_memory, 1, whole=True)
@@ -122,6 +128,10 @@ class EngineConfig:
             raise InvalidRequest(f"fit is {self.fit!r}, but it must be refuse, shrink or ignore.")
         if self.drafter not in ("auto", "model", "ngram", "chain"):
             raise InvalidRequest(f"There is no drafter {shown(self.drafter)}; use auto, model, ngram or chain.")
+        if self.kv not in ("auto", "slab", "blocks"):
+            raise InvalidRequest(f"There is no store {shown(self.kv)} for the KV; use auto, slab or blocks.")
+        if self.exact and self.kv == "blocks":
+            raise InvalidRequest("exact needs the KV in slabs; leave kv out, or exact.")
         _number("max_running", self.max_running, 1, whole=True)
         _number("prefill_chunk", self.prefill_chunk, 1, whole=True)
         _number("row_budget", self.row_budget, 1, whole=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from . import reporting
 from .config import Depth, EngineConfig, check_depth
-from .devices import give_back, synchronize
+from .devices import give_back, on_device, synchronize
 from .drafters.base import Drafter
 from .driver import Driver
 from .errors import HelixError, InvalidRequest
@@ -45,9 +45,11 @@ class Engine:
         self._config = config
         drafter = drafter or make_drafter(pair, config)
         wait = partial(synchronize, pair.device)
+        self._run = partial(on_device, pair.device)
         context = min(pair.context, pair.draft_context or pair.context)
         graphs = capture(pair.target, pair.draft) if pair.device.kind == "cuda" else None
-        self._timed = Timed(pair.target, pair.draft, wait, context, pair.device.name) if drafter else None
+        timed = partial(Timed, pair.target, pair.draft, wait, context, pair.device.name)
+        self._timed: Timed | None = self._run(timed) if drafter else None
         costs = self._timed.costs if self._timed else None
         self._speculator = Speculator(pair.target, drafter, pair.tokenizer, wait, costs)
         self._unclaimed: list[Event] = []
@@ -203,11 +205,8 @@ class Engine:
             if self._closed:
                 return
             self._closed = True
-            self._loop.close()
-            if self._timed:
-                self._timed.close()
             device = self._pair.device
-            del self._pair, self._speculator
+            self._run(self._let_go)
         give_back(device)
 
     def __enter__(self) -> Engine:
@@ -217,6 +216,12 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _let_go(self) -> None:
+        self._loop.close()
+        if self._timed:
+            self._timed.close()
+        del self._pair, self._speculator
 
     def _follow(self, sequences: list[Sequence], order: list[int] | None = None) -> Iterator[Event]:
         """Submit and drive until all are done. Whoever waits for events runs the next step for everybody."""
@@ -254,7 +259,8 @@ class Engine:
     def _advance(self) -> bool:
         if self._closed:
             raise HelixError(CLOSED)
-        return self._loop.step()
+        ran: bool = self._run(self._loop.step)
+        return ran
 
     def _drive(self) -> bool:
         """A step for those who await; one that breaks fails them all, for nobody else would tell them."""

@@ -32,7 +32,7 @@ def sequence_of(request: Request, pair: Loaded, limits: Limits) -> Sequence:
         raise ContextTooLong(
             f"The prompt has {len(tokens)} tokens but the context is {limits.context}; shorten it or start a new chat."
         )
-    return Sequence(0, request, tokens, target.table(), tokenizer, limits, target.vocab, target.device)
+    return Sequence(0, request, tokens, target.table(), tokenizer, limits, target.vocab, target.judge)
 
 
 def make_drafter(pair: Loaded, config: EngineConfig) -> Drafter | None:

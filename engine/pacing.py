@@ -100,6 +100,14 @@ class Pacer:
             steps = [sum(drafted > step for drafted in by_model) for step in range(max(by_model, default=0))]
             self._costs.observe_batch(rows, len(lessons), verify_seconds, steps, draft_seconds)
 
+    def split(self, lessons: Items[Lesson], seconds: float) -> tuple[float, float]:
+        """A cycle's seconds as those of its drafting and of the rest, by what each was expected to take."""
+        if self._costs is None or not lessons:
+            return 0.0, seconds
+        draft = self._costs.draft * max((r.drafted for r in lessons if r.source == "model"), default=0)
+        verify = self._costs.verify(sum(lesson.drafted + 1 for lesson in lessons), len(lessons))
+        return seconds * draft / (draft + verify), seconds * verify / (draft + verify)
+
     def _aimed(self, sequence: Sequence, limit: Depth, choice: Choice, *, alone: bool) -> Depth:
         """The choice; a draft that is watched may go on beyond it while it is sure of itself."""
         if not (choice.depth and self._watch and limit.source == "model"):

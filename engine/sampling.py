@@ -78,7 +78,6 @@ def seen_rows(seen: Tensor | None, drafts: Tensor) -> Tensor | None:
     """
     if seen is None:
         return None
-    depth = drafts.shape[0]
-    said = torch.zeros(depth + 1, seen.shape[0], device=seen.device)
-    said[1:].scatter_(1, drafts[:, None], 1.0)
+    every = torch.arange(seen.shape[0]).to(seen.device)
+    said = torch.cat((seen.new_zeros(1, seen.shape[0]), drafts[:, None] == every)).float()
     return (said.cumsum(0) > 0) | seen

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from collections.abc import Sequence as Items
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +14,20 @@ from .drafters.base import Proposal
 from .sampling import chances, distribution, penalise, seen_rows
 from .sequence import Sequence
 from .verify import Verdict, verify, verify_greedy
+
+
+class Weighed(NamedTuple):
+    """What decides about one sequence's drafts, before anything is decided."""
+
+    p: Tensor
+    """`[depth + 1, vocab]`: the target's law of each row; at temperature 0 its penalised logits."""
+    q: Tensor | None
+    """`[depth, vocab]`: the law that each draft was drawn from; None where it is one-hot or there is no draft."""
+    drafts: Tensor
+    chance: Tensor
+    """`[depth]`: the drafter's probability of each draft."""
+    logits: Tensor | None
+    """`[depth + 1, vocab]`, raw, where log probabilities were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +85,44 @@ class Told:
         return tuple((int(self.raw[1 + i][place]), self.raw[1 + count + i][place]) for i in range(count))
 
 
-def score(sequence: Sequence, logits: Tensor, proposal: Proposal | None) -> Score:
-    """Verify a proposal (None is a plain step) by logits `[depth + 1, vocab]`."""
+def weigh(sequence: Sequence, logits: Tensor, proposal: Proposal | None) -> Weighed:
+    """Target logits `[depth + 1, vocab]` and a proposal (None is a plain step) as what decides, on their device."""
     sampling = sequence.request.sampling
     drafts = proposal.tokens if proposal else torch.empty(0, dtype=torch.long, device=logits.device)
-    depth = len(drafts)
-    seen = seen_rows(sequence.seen, drafts)
     chance = proposal.chance if proposal else drafts.float()
-    if sampling.greedy:
-        law = penalise(logits, sampling, seen)
-        verdict = verify_greedy(law.argmax(-1), drafts)
-        p = chances(law[:depth], drafts) if depth else chance
-        return Score(drafts, verdict, chance, p, _raw(sequence, logits, drafts, verdict))
-    p = distribution(logits, sampling, seen)
+    seen = seen_rows(None if sequence.seen is None else sequence.seen.to(logits.device), drafts)
+    p = penalise(logits, sampling, seen) if sampling.greedy else distribution(logits, sampling, seen)
+    raw = None if sequence.request.logprobs is None else logits.float()
+    return Weighed(p, proposal.q if proposal else None, drafts, chance, raw)
+
+
+def bring(weighed: Items[Weighed]) -> list[Weighed]:
+    """The same on the CPU: one transfer for all sequences, and the only thing that a cycle waits for."""
+    tensors = [t for w in weighed for t in w if t is not None]
+    if not tensors:
+        return []
+    # float32 holds token ids exactly up to 2**24.
+    flat = torch.cat([t.float().flatten() for t in tensors]).cpu()
+    here: Iterator[Any] = iter(
+        part.view(t.shape).to(t.dtype)
+        for part, t in zip(flat.split([t.numel() for t in tensors]), tensors, strict=True)
+    )
+    return [Weighed._make(None if t is None else next(here) for t in w) for w in weighed]
+
+
+def score(sequence: Sequence, weighed: Weighed) -> Score:
+    """Verify a proposal by its weights, on the device that they are on."""
+    p, q, drafts, chance, logits = weighed
+    depth = len(drafts)
+    if sequence.request.sampling.greedy:
+        verdict = verify_greedy(p.argmax(-1), drafts)
+        judged = chances(p[:depth], drafts) if depth else chance
+        return Score(drafts, verdict, chance, judged, _raw(sequence, logits, drafts, verdict))
     verifier = sequence.request.speculation.verifier
-    q = proposal.q if proposal else p[:0]
-    if q is None:
+    if depth and q is None:
         q = torch.zeros_like(p[:depth]).scatter(1, drafts[:, None], 1.0)
         verifier = "token"
-    verdict = verify(p, q, drafts, sequence.uniforms(depth + 1), verifier)
+    verdict = verify(p, p[:0] if q is None else q, drafts, sequence.uniforms(depth + 1), verifier)
     judged = p[:depth].gather(1, drafts[:, None]).squeeze(1)
     return Score(drafts, verdict, chance, judged, _raw(sequence, logits, drafts, verdict))
 
@@ -104,12 +139,11 @@ def to_host(scores: Iterable[Score]) -> list[Told]:
     return out
 
 
-def _raw(sequence: Sequence, logits: Tensor, drafts: Tensor, verdict: Verdict) -> Tensor | None:
+def _raw(sequence: Sequence, logits: Tensor | None, drafts: Tensor, verdict: Verdict) -> Tensor | None:
     """As in `Score.raw`, with the token that follows in the place after the accepted ones."""
     count = sequence.request.logprobs
-    if count is None:
+    if count is None or logits is None:
         return None
-    logits = logits.float()
     follower = verdict.next.reshape(1)
     said = torch.cat((drafts, follower)).scatter(0, verdict.accepted.reshape(1), follower)
     laws = logits.log_softmax(-1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from .clock import clock_of
+from .clock import HostClock, clock_of
 from .costs import Costs
 from .drafters.base import Drafter, Proposal
 from .errors import OutOfMemory
@@ -21,7 +21,7 @@ from .models.paged import PagedModel, Span
 from .models.threads import SMALL, limited
 from .models.tokenizer import Tokenizer
 from .pacing import NO_DRAFT, Depth, Lesson, Pacer
-from .scoring import Told, score, to_host
+from .scoring import Told, bring, score, to_host, weigh
 from .sequence import Sequence
 from .shortage import is_out_of_memory
 
@@ -76,14 +76,16 @@ class Speculator:
     ) -> None:
         """`wait` returns when the device has done its work: the seconds of a phase are measured at its end.
 
+        A padded target is not waited for in between: its cycle's seconds are shared out by what was expected.
         `costs` are needed for depth "auto"; without them that means as deep as possible.
         """
         self.target = target
         self.drafter = drafter
         # Where reading one probability back stalls the device, a draft is not ended early.
-        self.pacer = Pacer(drafter, target.allocator, costs, watch=target.device.type == "cpu")
+        watch = target.device.type == "cpu" and not target.padded
+        self.pacer = Pacer(drafter, target.allocator, costs, watch=watch)
         self._tokenizer = tokenizer
-        self._clock = clock_of(target.device, wait)
+        self._clock = HostClock(lambda: None) if target.padded else clock_of(target.device, wait)
 
     def cycle(self, shares: Items[Share]) -> Rounds:
         """One draft-verify-accept round of every sequence that emits, and a piece of every other's prompt.
@@ -109,21 +111,25 @@ class Speculator:
         emitting = [share for share in shares if share.emits]
         parts = logits.split([span.keep for span in spans])
         with limited(1 if logits.numel() <= SMALL else None):
-            told = to_host(
-                score(share.sequence, rows, proposals.get(share.sequence.id))
+            weighed = [
+                weigh(share.sequence, rows, proposals.get(share.sequence.id))
                 for share, rows in zip(shares, parts, strict=True)
                 if share.emits
-            )
+            ]
+            if self.target.padded:
+                weighed = bring(weighed)
+            told = to_host(score(share.sequence, each) for share, each in zip(emitting, weighed, strict=True))
         # From here on nothing asks the device for memory: a token that was taken is told of.
         rounds = [self._accept(*each) for each in zip(emitting, told, strict=True)]
         draft_seconds = self._clock.seconds(began, drafted_at)
         verify_seconds = self._clock.seconds(drafted_at, verified_at)
         lessons = [Lesson(r.sequence, r.depth.source, [d.q for d in r.drafted], r.accepted) for r in rounds]
+        if self.target.padded:
+            draft_seconds, verify_seconds = self.pacer.split(lessons, time.perf_counter() - start)
         self.pacer.learn(lessons)
         if sum(share.rows for share in shares) == len(lessons):
             self.pacer.time(lessons, draft_seconds, verify_seconds)
-        seconds = time.perf_counter() - start
-        return Rounds(rounds, len(shares), draft_seconds, verify_seconds, seconds)
+        return Rounds(rounds, len(shares), draft_seconds, verify_seconds, time.perf_counter() - start)
 
     def release(self, sequence: Sequence) -> None:
         """Give back all blocks of a sequence, the draft's too."""
@@ -155,8 +161,8 @@ class Speculator:
         """Of a prompt that goes on, one row of logits is kept and nobody looks at it."""
         start = share.sequence.table.length
         new = share.sequence.tokens[start : start + share.rows]
-        tokens = torch.tensor(new, dtype=torch.long, device=self.target.device)
-        return Span(share.sequence.table, torch.cat((tokens, proposal.tokens)) if proposal else tokens, _keep(proposal))
+        tokens = torch.tensor(new, dtype=torch.long)
+        return Span(share.sequence.table, tokens, _keep(proposal), proposal.tokens if proposal else None)
 
     def _read_along(self, sequences: Items[Sequence]) -> None:
         """Offer to others what was computed of prompts that go on, and let the draft read it too."""

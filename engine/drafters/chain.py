@@ -40,7 +40,7 @@ class NgramDrafter:
         rest: list[tuple[Sequence, int, Enough | None]] = []
         for sequence, depth, ends in zip(sequences, depths, enough, strict=True):
             if self._matches(sequence):
-                tokens = torch.tensor(self._index(sequence).propose(depth, self._shortest), device=self._device)
+                tokens = torch.tensor(self._index(sequence).propose(depth, self._shortest)).to(self._device)
                 proposals[sequence.id] = Proposal(tokens, None, torch.ones(depth, device=self._device), "ngram")
             else:
                 rest.append((sequence, depth, ends))

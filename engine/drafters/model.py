@@ -7,12 +7,12 @@ from collections.abc import Sequence as Items
 import torch
 from torch import Tensor
 
-from ..config import MAX_DEPTH
+from ..config import MAX_DEPTH, Sampling
 from ..events import DrafterKind
 from ..kv.blocks import BlockTable
 from ..models.paged import PagedModel, Span
 from ..models.threads import limited
-from ..sampling import chances, distribution, draw, penalise, seen_rows
+from ..sampling import chances, distribution, draw, penalise
 from ..sequence import Sequence
 from .base import Enough, Plan, Proposal
 
@@ -28,6 +28,8 @@ class ModelDrafter:
         self._context = context
         self._chunk = chunk
         self._tables: dict[int, BlockTable] = {}
+        self._every: Tensor | None = None
+        """All token ids, made when a penalty needs them."""
 
     def plan(self, sequence: Sequence) -> Plan:
         """The tokens it must read have to fit its context and its pool."""
@@ -49,7 +51,9 @@ class ModelDrafter:
             while len(sequence.tokens) - table.length > self._chunk:
                 self._read({sequence.id: len(sequence.tokens) - 1}, [sequence])
         greedy = [s.request.sampling.greedy for s in sequences]
-        random = [None if g else s.uniforms(d) for s, d, g in zip(sequences, depths, greedy, strict=True)]
+        device = self.model.device
+        random = [None if g else s.uniforms(d).to(device) for s, d, g in zip(sequences, depths, greedy, strict=True)]
+        seen = [None if s.seen is None else s.seen.to(device)[None] for s in sequences]
         drafts: list[list[Tensor]] = [[] for _ in sequences]
         laws: list[list[Tensor]] = [[] for _ in sequences]
         chances: list[list[Tensor]] = [[] for _ in sequences]
@@ -60,13 +64,14 @@ class ModelDrafter:
                 break
             spans = []
             for i in active:
-                new = drafts[i][-1] if drafts[i] else self._ids(sequences[i].tokens[tables[i].length :])
-                spans.append(Span(tables[i], new, 1))
+                new = [] if drafts[i] else sequences[i].tokens[tables[i].length :]
+                spans.append(Span(tables[i], self._ids(new), 1, drafts[i][-1] if drafts[i] else None))
             logits = self._fit(self.model.forward(spans))
             for i, row in zip(active, logits.split(1) if len(active) > 1 else [logits], strict=True):
-                u = random[i]
+                u, sampling = random[i], sequences[i].request.sampling
                 with limited(self.model.threads):
-                    token, law, chance = self._choose(sequences[i], row, drafts[i], None if u is None else u[step])
+                    token, law, chance = _choose(sampling, row, seen[i], None if u is None else u[step])
+                    seen[i] = self._also(seen[i], token)
                 drafts[i].append(token)
                 chances[i].append(chance)
                 if law is not None:
@@ -104,23 +109,13 @@ class ModelDrafter:
         for sequence in sequences:
             self._table(sequence).publish(sequence.tokens)
 
-    def _choose(
-        self, sequence: Sequence, logits: Tensor, drafted: list[Tensor], u: Tensor | None
-    ) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Token `[1]`, its law `[1, vocab]` and its chance `[1]`, from logits `[1, vocab]`; greedy has no law."""
-        sampling = sequence.request.sampling
-        before, seen = sequence.seen, None
-        if before is not None:
-            said = torch.cat(drafted) if drafted else before.new_empty(0, dtype=torch.long)
-            rows = seen_rows(before, said)
-            seen = None if rows is None else rows[-1:]
-        if u is None:
-            logits = penalise(logits, sampling, seen)
-            token = logits.argmax(-1)
-            return token, None, chances(logits, token)
-        law = distribution(logits, sampling, seen)
-        token = draw(law[0], u).reshape(1)
-        return token, law, law.gather(1, token[:, None]).squeeze(1)
+    def _also(self, seen: Tensor | None, token: Tensor) -> Tensor | None:
+        """The seen tokens and one more; None where nobody counts them."""
+        if seen is None:
+            return None
+        if self._every is None:
+            self._every = torch.arange(self._vocab).to(self.model.device)
+        return seen | (self._every == token)
 
     def _fit(self, logits: Tensor) -> Tensor:
         """To the target's vocabulary: families pad their output layers differently."""
@@ -132,7 +127,7 @@ class ModelDrafter:
     def _ids(self, tokens: list[int]) -> Tensor:
         """Ids that only the target's wider output layer has are read as the draft's last: a guess may be anything."""
         last = self.model.vocab - 1
-        return torch.tensor([min(t, last) for t in tokens], dtype=torch.long, device=self.model.device)
+        return torch.tensor([min(t, last) for t in tokens], dtype=torch.long)
 
     def _table(self, sequence: Sequence) -> BlockTable:
         """The sequence's table; a new one begins with what the prefix index knows."""
@@ -141,3 +136,19 @@ class ModelDrafter:
             table = self._tables[sequence.id] = self.model.table()
             table.reuse(sequence.tokens[:-1])
         return table
+
+
+def _choose(
+    sampling: Sampling, logits: Tensor, seen: Tensor | None, u: Tensor | None
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Token `[1]`, its law `[1, vocab]` (None when greedy) and its chance `[1]`, from logits `[1, vocab]`.
+
+    Nothing is waited for: `u` in [0, 1) was drawn on the CPU and decides on the device.
+    """
+    if u is None:
+        logits = penalise(logits, sampling, seen)
+        token = logits.argmax(-1)
+        return token, None, chances(logits, token)
+    law = distribution(logits, sampling, seen)
+    token = draw(law[0], u).reshape(1)
+    return token, law, law.gather(1, token[:, None]).squeeze(1)

@@ -14,13 +14,15 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 
+from . import explicit
 from .cache import Pack, Segment
+from .padded import PaddedPack
 
 NAME = "helix_paged"
 FOLD_ROWS = 32
 """Up to here the mask is cheap enough to repeat for the folded heads."""
 
-running: ContextVar[Pack] = ContextVar("running")
+running: ContextVar[Pack | PaddedPack] = ContextVar("running")
 """The forward this thread is in; transformers hands no cache to an attention function."""
 
 
@@ -44,8 +46,12 @@ def paged_attention(
     return out.transpose(0, 1)[None], None
 
 
-def attend(pack: Pack, layer: int, query: Tensor, scale: float, softcap: float | None, window: int | None) -> Tensor:
+def attend(
+    pack: Pack | PaddedPack, layer: int, query: Tensor, scale: float, softcap: float | None, window: int | None
+) -> Tensor:
     """Every sequence's new rows over its own KV: `query` `[heads, rows, dim]` to `[heads, rows, value_dim]`."""
+    if isinstance(pack, PaddedPack):
+        return explicit.attend(pack, layer, query, scale, softcap, window)
     if len(pack.segments) == 1 and not pack.tile:
         segment = pack.segments[0]
         return _attend(pack, segment, query, *pack.store.read(layer, segment.read), scale, softcap, window)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
 from ..errors import UnsupportedModel
+from . import masks
+from .masks import by_layer_type
+from .padded import PaddedPack
 from .pool import LayerShape, Runs, SlabStore
 
 
@@ -45,6 +48,8 @@ class Pack:
     tile: int | None = None
     """Rows that every forward has, those of padding at the end included; attention then reads whole blocks, one mask
     for each segment, so that all shapes a row meets depend on its position alone (see `models/exact.py`)."""
+    positions: ClassVar[None] = None
+    """Every segment's positions are consecutive."""
     masks: dict[tuple[int, int, int | None], Tensor] = field(default_factory=dict)
     """Additive masks by (rows, length, window): built once a forward, shared by all layers."""
 
@@ -79,6 +84,10 @@ class Pack:
                 self.store.clear(layer, segment.rest)
             row += segment.rows
 
+    def read(self, layer: int) -> tuple[Tensor, Tensor]:
+        """K and V `[heads, total, dim]` of all sequences, one after the other."""
+        return self.store.read(layer, tuple(run for segment in self.segments for run in segment.read))
+
     def masks_for(
         self,
         layer_types: Sequence[str] | None,
@@ -97,14 +106,7 @@ class Pack:
                 return mask
             return torch.zeros(mask.shape, dtype=additive, device=device).masked_fill(~mask, torch.finfo(additive).min)
 
-        if not layer_types:
-            return build(window)
-        known = {"full_attention": None, "sliding_attention": window}
-        unknown = ", ".join(sorted(set(layer_types) - set(known)))
-        if unknown:
-            raise UnsupportedModel(f"Layers of the kind {unknown} cannot run over a paged KV cache.")
-        masks = {kind: build(known[kind]) for kind in set(layer_types)}
-        return masks if "sliding_attention" in masks else masks["full_attention"]
+        return by_layer_type(layer_types, window, build)
 
 
 def visible(segment: Segment, window: int | None, device: torch.device, tile: int | None = None) -> Tensor:
@@ -113,12 +115,10 @@ def visible(segment: Segment, window: int | None, device: torch.device, tile: in
     With a tile `[tile, length of the whole blocks]`; a row of padding sees what the last row sees.
     """
     width = sum(count for _, count in segment.read) if tile else segment.length
-    place = torch.arange(width, device=device)
     row = torch.arange(segment.past, segment.past + (tile or segment.rows), device=device)[:, None]
     if tile:
         row = row.clamp(max=segment.length - 1)
-    mask = place <= row
-    return mask if window is None else mask & (row - place < window)
+    return masks.visible(row, width, window)
 
 
 class PagedLayer(CacheLayerMixin):
@@ -143,7 +143,7 @@ class PagedLayer(CacheLayerMixin):
         pack.write(self._layer, key_states[0], value_states[0])
         if self._owner.direct:
             return key_states, value_states
-        keys, values = pack.store.read(self._layer, tuple(run for s in pack.segments for run in s.read))
+        keys, values = pack.read(self._layer)
         return keys[None], values[None]
 
     def get_mask_sizes(self, query_length: Any) -> tuple[int, int]:
@@ -162,7 +162,7 @@ class PagedLayer(CacheLayerMixin):
 class PagedCache(Cache):
     """`past_key_values` for a model whose KV lives in a pool."""
 
-    pack: Pack
+    pack: Pack | PaddedPack
 
     def __init__(self, layers: int, *, direct: bool) -> None:
         self.direct = direct

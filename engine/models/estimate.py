@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from ..config import MAX_DEPTH, EngineConfig
-from ..devices import Device, list_devices, pick_device, read_memory
+from ..devices import Device, pick_device, read_memory
 from ..facts import PoolRule
 from ..kv.blocks import BLOCK_SIZE
 from .budget import pool_blocks, rule
@@ -65,7 +65,7 @@ def estimate(
     """What `Engine.load` with these will take, about. Reads configurations and headers only; a hub id that is not here
     is looked up on the hub. Raises HelixError."""
     if not isinstance(device, Device):
-        device = list_devices()[0] if device == "auto" else pick_device(device)
+        device = pick_device(device)
     if draft == "auto":
         draft = "bundled" if target == "bundled" else None
     models = [target if isinstance(target, ModelFacts) else read_facts(target, "target")]

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ..kv.attention import attend
 from ..kv.cache import Pack
 from ..kv.fixed import FixedPack
+from ..kv.padded import PaddedPack
 from .quantize import Activations, Int8Linear, Int8Weight
 from .threads import SMALL
 
@@ -43,14 +44,29 @@ class _Linear:
         return F.linear(x, self.weight, self.bias)
 
 
-Linear = _Linear | Int8Linear
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """Projections of one input whose matrices stay apart: a view into a joint one may be a copy (DirectML)."""
+
+    parts: tuple[_Linear, ...]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(part.nbytes for part in self.parts)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.cat([part(x) for part in self.parts], -1)
+
+
+Linear = _Linear | _Side | Int8Linear
 
 
 class _Norm:
-    def __init__(self, weight: Tensor, eps: float) -> None:
-        self._weight, self._eps = weight, eps
+    def __init__(self, weight: Tensor, eps: float, explicit: bool = False) -> None:
+        """`explicit`: spelled out in float32, where no fused operator is to be trusted."""
+        self._weight, self._eps, self._explicit = weight, eps, explicit
         size = len(weight)
-        self._lean = weight.device.type == "cpu" and weight.dtype == torch.float32
+        self._lean = weight.device.type == "cpu" and weight.dtype == torch.float32 and not explicit
         self._mean = torch.full((size, 1), 1 / size) if self._lean else weight
         self._floor = torch.full((1, 1), eps) if self._lean else weight
 
@@ -58,6 +74,10 @@ class _Norm:
         return _Norm(self._weight.float(), self._eps)
 
     def __call__(self, x: Tensor) -> Tensor:
+        if self._explicit:
+            wide = x.float()
+            scaled = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self._eps)
+            return scaled.to(x.dtype) * self._weight
         if not self._lean:
             return F.rms_norm(x, self._weight.shape, self._weight, self._eps)
         # On a CPU rms_norm is many small kernels; a product with a column of 1/size is the mean, and adds eps, in one.
@@ -83,11 +103,11 @@ class _Layer:
 class FusedDecoder:
     """Rows of tokens in, logits out; KV goes to the pack's pool. Made by `fuse`."""
 
-    def __init__(self, model: Any, layers: list[_Layer], cos: Tensor, sin: Tensor) -> None:
+    def __init__(self, model: Any, layers: list[_Layer], cos: Tensor, sin: Tensor, *, apart: bool) -> None:
         config = model.config
-        self._head: Linear = _stack(model.lm_head)
+        self._head: Linear = _beside(model.lm_head) if apart else _stack(model.lm_head)
         self._embed: Tensor = model.model.embed_tokens.weight
-        self._norm = _Norm(model.model.norm.weight, config.rms_norm_eps)
+        self._norm = _norm(model.model.norm, apart)
         self._layers = layers
         self._cos, self._sin = cos, sin
         self._heads = config.num_attention_heads
@@ -98,6 +118,7 @@ class FusedDecoder:
         """The same decoder with int8 weights and float32 between them; the embedding stays as it is stored."""
 
         def int8(linear: Linear) -> Linear:
+            assert not isinstance(linear, _Side)
             if isinstance(linear, Int8Linear):
                 return linear
             return Int8Linear.of(linear.int8 or linear.weight, linear.bias, activations)
@@ -148,7 +169,7 @@ class FusedDecoder:
     def _linears(self) -> list[Linear]:
         return [self._head, *(linear for x in self._layers for linear in (x.qkv, x.out, x.gate_up, x.down))]
 
-    def __call__(self, ids: Tensor, pack: Pack | FixedPack, kept: Tensor | None) -> Tensor:
+    def __call__(self, ids: Tensor, pack: Pack | PaddedPack | FixedPack, kept: Tensor | None) -> Tensor:
         """`ids` `[rows]`; `kept` `[k]` the rows whose logits are wanted, None for all; returns `[k, vocab]`."""
         x = F.embedding(ids, self._embed).to(self.dtype)
         cos, sin = self._angles(pack)
@@ -159,7 +180,13 @@ class FusedDecoder:
         return self._head(self._norm(x if kept is None else x.index_select(0, kept)))
 
     def _attention(
-        self, index: int, layer: _Layer, x: Tensor, cos: Tensor, sin: Tensor, pack: Pack | FixedPack
+        self,
+        index: int,
+        layer: _Layer,
+        x: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        pack: Pack | PaddedPack | FixedPack,
     ) -> Tensor:
         rows = x.shape[0]
         heads, kv = self._heads, self._kv_heads
@@ -168,7 +195,10 @@ class FusedDecoder:
         if layer.query_norm and layer.key_norm:
             turned = torch.cat((layer.query_norm(turned[:, :heads]), layer.key_norm(turned[:, heads:])), 1)
         # sin carries the sign of rotate_half, so that turning is one roll, one product and one fused multiply-add.
-        turned = torch.addcmul(turned * cos, turned.roll(self._dim // 2, -1), sin)
+        # DirectML would roll on the CPU.
+        swap = isinstance(pack, PaddedPack)
+        halves = torch.cat(turned.chunk(2, -1)[::-1], -1) if swap else turned.roll(self._dim // 2, -1)
+        turned = torch.addcmul(turned * cos, halves, sin)
         by_head = turned.transpose(0, 1)
         pack.write(index, by_head[heads:], values.transpose(0, 1))
         if isinstance(pack, FixedPack):
@@ -177,10 +207,12 @@ class FusedDecoder:
             out = attend(pack, index, by_head[:heads], layer.scale, None, layer.window)
         return layer.out(out.transpose(0, 1).reshape(rows, heads * self._dim))
 
-    def _angles(self, pack: Pack | FixedPack) -> tuple[Tensor, Tensor]:
+    def _angles(self, pack: Pack | PaddedPack | FixedPack) -> tuple[Tensor, Tensor]:
         """cos and signed sin `[rows, 1, dim]` of the new rows' positions."""
-        if isinstance(pack, FixedPack):
-            return self._cos.index_select(0, pack.places)[:, None], self._sin.index_select(0, pack.places)[:, None]
+        places = pack.places if isinstance(pack, FixedPack) else pack.positions
+        if places is not None:
+            return self._cos.index_select(0, places)[:, None], self._sin.index_select(0, places)[:, None]
+        assert isinstance(pack, Pack)
         parts = [slice(s.past, s.length) for s in pack.segments]
         if pack.padding:
             parts.append(slice(0, pack.padding))
@@ -189,8 +221,11 @@ class FusedDecoder:
         return torch.cat([self._cos[p] for p in parts])[:, None], torch.cat([self._sin[p] for p in parts])[:, None]
 
 
-def fuse(model: Any, context: int) -> FusedDecoder | None:
-    """A decoder over `model`'s weights, whose own modules become views of it; None for a model it does not fit."""
+def fuse(model: Any, context: int, *, apart: bool = False) -> FusedDecoder | None:
+    """A decoder over `model`'s weights, whose own modules become views of it; None for a model it does not fit.
+
+    With `apart` no matrices are joined, no views made and no fused operators used.
+    """
     config = model.config
     rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
     fits = (
@@ -204,11 +239,11 @@ def fuse(model: Any, context: int) -> FusedDecoder | None:
     if not fits:
         return None
     with torch.no_grad():
-        layers = [_fuse_layer(block, _window(config, i)) for i, block in enumerate(model.model.layers)]
+        layers = [_fuse_layer(block, _window(config, i), apart) for i, block in enumerate(model.model.layers)]
         places = torch.arange(context, device=model.device)[None]
         cos, sin = model.model.rotary_emb(model.model.embed_tokens.weight[:1, None], places)
     sin = torch.cat((-sin[..., : sin.shape[-1] // 2], sin[..., sin.shape[-1] // 2 :]), -1)
-    return FusedDecoder(model, layers, cos[0].contiguous(), sin[0].contiguous())
+    return FusedDecoder(model, layers, cos[0].contiguous(), sin[0].contiguous(), apart=apart)
 
 
 def _window(config: Any, layer: int) -> int | None:
@@ -220,25 +255,31 @@ def _window(config: Any, layer: int) -> int | None:
     return window if getattr(config, "use_sliding_window", True) else None
 
 
-def _fuse_layer(block: Any, window: int | None) -> _Layer:
+def _fuse_layer(block: Any, window: int | None, apart: bool) -> _Layer:
     attention, mlp = block.self_attn, block.mlp
+    join = _beside if apart else _stack
     query_norm, key_norm = getattr(attention, "q_norm", None), getattr(attention, "k_norm", None)
     return _Layer(
-        before_attention=_norm(block.input_layernorm),
-        qkv=_stack(attention.q_proj, attention.k_proj, attention.v_proj),
-        query_norm=_norm(query_norm) if query_norm is not None else None,
-        key_norm=_norm(key_norm) if key_norm is not None else None,
-        out=_stack(attention.o_proj),
-        before_mlp=_norm(block.post_attention_layernorm),
-        gate_up=_stack(mlp.gate_proj, mlp.up_proj),
-        down=_stack(mlp.down_proj),
+        before_attention=_norm(block.input_layernorm, apart),
+        qkv=join(attention.q_proj, attention.k_proj, attention.v_proj),
+        query_norm=_norm(query_norm, apart) if query_norm is not None else None,
+        key_norm=_norm(key_norm, apart) if key_norm is not None else None,
+        out=join(attention.o_proj),
+        before_mlp=_norm(block.post_attention_layernorm, apart),
+        gate_up=join(mlp.gate_proj, mlp.up_proj),
+        down=join(mlp.down_proj),
         scale=attention.scaling,
         window=window,
     )
 
 
-def _norm(module: Any) -> _Norm:
-    return _Norm(module.weight, module.variance_epsilon)
+def _norm(module: Any, explicit: bool) -> _Norm:
+    return _Norm(module.weight, module.variance_epsilon, explicit)
+
+
+def _beside(*modules: nn.Linear) -> _Linear | _Side:
+    parts = tuple(_Linear(m.weight, m.bias) for m in modules)
+    return _Side(parts) if len(parts) > 1 else parts[0]
 
 
 def _stack(*modules: nn.Linear) -> _Linear:
@@ -260,7 +301,7 @@ def _stack(*modules: nn.Linear) -> _Linear:
 
 def _same(a: Tensor, b: Tensor) -> bool:
     """Whether they are one matrix in memory: tied embeddings."""
-    return a.data_ptr() == b.data_ptr()
+    return a is b or (a.device.type != "privateuseone" and a.data_ptr() == b.data_ptr())
 
 
 def _by_columns(weight: Tensor) -> Tensor:

@@ -115,6 +115,8 @@ def enable(model: PagedModel) -> str | None:
     """
     if model.decoder is None:
         return f"{model.attention} attention, not Helix's own decoder"
+    if not isinstance(model.store, SlabStore):
+        return "the KV is in blocks"
     if model.exact:
         return "exact forwards have a shape of their own"
     table = model.table()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
 
-from ..config import EngineConfig
-from ..devices import Device, list_devices, pick_device, read_memory, torch_device
+from ..config import EngineConfig, Layout
+from ..devices import Device, on_device, pick_device, read_memory, torch_device, usable_devices
 from ..errors import HelixError, InvalidRequest, ModelNotFound, OutOfMemory, UnsupportedModel
 from ..events import DeviceMemory, Loading
 from ..kv.pool import block_bytes
@@ -63,7 +64,7 @@ def load_pair(
     With device "auto" the next device is tried when the models do not fit one or come out wrong there.
     """
     start = time.perf_counter()
-    devices = list_devices() if device == "auto" else [pick_device(device)]
+    devices = usable_devices() if device == "auto" else [pick_device(device)]
     # What can be refused is refused before any weights are read.
     target_files, tokenizer, vocab = _find(target, "target", config, progress)
     draft_files = None
@@ -72,14 +73,19 @@ def load_pair(
         check_same(tokenizer, draft_tokenizer, vocab, draft_vocab)
     for picked in devices:
         wanted = _parse_dtype(dtype, picked)
+        layout = picked.kv if config.kv == "auto" else config.kv
         try:
-            big = _load(target_files, "target", picked, wanted, progress)
-            small = None if draft_files is None else _load(draft_files, "draft", picked, wanted, progress)
+            if config.exact and layout == "blocks":
+                raise InvalidRequest(f"{picked.name} cannot be exact; leave exact out, or choose another device.")
+            run = partial(on_device, picked)
+            how = picked, wanted, progress, layout
+            big = run(partial(_load, target_files, "target", *how))
+            small = None if draft_files is None else run(partial(_load, draft_files, "draft", *how))
             progress(Loading("reserving the KV pool"))
             context = min(_context(big.model), config.max_context or 1 << 60)
             blocks = _pool_size(big, small, context, config, read_memory(picked))
-            target_model = big.paged(blocks, remember=config.prefix_cache, exact=config.exact)
-            draft_model = small.paged(blocks, remember=config.prefix_cache) if small else None
+            target_model = run(partial(big.paged, blocks, remember=config.prefix_cache, exact=config.exact))
+            draft_model = run(partial(small.paged, blocks, remember=config.prefix_cache)) if small else None
             break
         except ModelNotFound:
             raise  # It is the files that are wrong: no device will do.
@@ -139,7 +145,7 @@ def _find(
     return files, tokenizer, vocab
 
 
-def _load(files: Files, role: str, device: Device, dtype: Dtype | None, progress: Progress) -> Attached:
+def _load(files: Files, role: str, device: Device, dtype: Dtype | None, progress: Progress, layout: Layout) -> Attached:
     """Weights on the device, with the fastest attention that a self-check found right."""
     progress(Loading(f"reading the {role}", 0, files.size))
     config = files.config
@@ -161,7 +167,7 @@ def _load(files: Files, role: str, device: Device, dtype: Dtype | None, progress
     except Exception as error:
         raise _explain(error, files) from error
     progress(Loading(f"checking the {role}"))
-    attached = attach(model, _context(model), int8=support and support.activations)
+    attached = attach(model, _context(model), int8=support and support.activations, kv=layout)
     if dtype == "int8" and not attached.int8:
         kind = model.config.model_type
         why = attached.no_int8

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from ..config import EngineConfig
-from ..devices import Device, give_back, list_devices, pick_device
+from ..devices import Device, give_back, pick_device, usable_devices
 from ..errors import Offer, OutOfMemory
 from ..events import Loading
 from ..kv.blocks import BLOCK_SIZE
@@ -56,7 +56,7 @@ class Plan:
 
     def weigh(self) -> Estimate:
         """On the first device where it fits, or the last. Raises HelixError where the models cannot be found."""
-        devices = list_devices() if self.device == "auto" else [pick_device(self.device)]
+        devices = usable_devices() if self.device == "auto" else [pick_device(self.device)]
         weighed = [self._weigh_on(device) for device in devices]
         return next((e for e in weighed if e.fits is not False), weighed[-1])
 

@@ -6,13 +6,14 @@ not as text that is subtly off.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..config import Layout
 from ..errors import UnsupportedModel
 from ..kv import attention as paged
 from ..kv.cache import layer_shapes
@@ -45,6 +46,7 @@ class Attached:
     int8: bool = False
     no_int8: str | None = None
     """Why it is not in int8 although that was asked for."""
+    kv: Layout = "slab"
 
     @property
     def kv_dtype(self) -> torch.dtype:
@@ -63,10 +65,11 @@ class Attached:
             fused=self.fused,
             remember=remember,
             exact=exact,
+            kv=self.kv,
         )
 
 
-def attach(model: Any, context: int, *, int8: Activations | None = None) -> Attached:
+def attach(model: Any, context: int, *, int8: Activations | None = None, kv: Layout = "slab") -> Attached:
     """The fastest way to run `model` (loaded with eager attention) that is right over paged KV.
 
     `context` is how many tokens it will see at most. With `int8` its linears are quantised where that is sound;
@@ -74,9 +77,11 @@ def attach(model: Any, context: int, *, int8: Activations | None = None) -> Atta
     """
     shapes = layer_shapes(model)
     wanted = _reference(model)
-    attached = _float(model, context, shapes, wanted)
+    attached = _float(model, context, shapes, wanted, kv)
     if int8 is None:
         return attached
+    if kv == "blocks":
+        return replace(attached, no_int8="its KV lives in blocks")
     if attached.fused is None:
         return _replaced(attached, int8, wanted)
     return _quantized(attached, attached.fused, int8, wanted)
@@ -117,9 +122,9 @@ def _quantized(attached: Attached, fused: FusedDecoder, activations: Activations
     return quantized
 
 
-def _float(model: Any, context: int, shapes: list[LayerShape], wanted: list[Tensor]) -> Attached:
+def _float(model: Any, context: int, shapes: list[LayerShape], wanted: list[Tensor], kv: Layout) -> Attached:
     reason = "its logits differ from those without paging"
-    for attached in _ways(model, context, shapes):
+    for attached in _ways(model, context, shapes, kv):
         try:
             got = _paged(attached.paged(CHECK_BLOCKS))
         except Exception as error:
@@ -133,20 +138,20 @@ def _float(model: Any, context: int, shapes: list[LayerShape], wanted: list[Tens
     raise UnsupportedModel(f"{kind} cannot run over a paged KV cache ({reason}); choose another model.")
 
 
-def _ways(model: Any, context: int, shapes: list[LayerShape]) -> Iterator[Attached]:
+def _ways(model: Any, context: int, shapes: list[LayerShape], kv: Layout = "slab") -> Iterator[Attached]:
     """What to try, fastest first."""
     parameters = sum(p.numel() for p in model.parameters())
-    fused = fuse(model, context)
+    fused = fuse(model, context, apart=kv == "blocks")
     if fused is not None:
-        yield Attached(model, "fused", True, fused, shapes, parameters)
-    names: tuple[Attention, ...] = ("paged", "sdpa", "eager")
+        yield Attached(model, "fused", True, fused, shapes, parameters, kv=kv)
+    names: tuple[Attention, ...] = ("paged", "sdpa", "eager") if kv == "slab" else ("paged", "eager")
     for name in names:
         try:
             model.set_attn_implementation(paged.NAME if name == "paged" else name)
         except ValueError:
             continue  # This architecture does not know it.
         for packs in (True, False):
-            yield Attached(model, name, packs, None, shapes, parameters)
+            yield Attached(model, name, packs, None, shapes, parameters, kv=kv)
 
 
 def _texts(vocab: int) -> list[list[int]]:
@@ -155,22 +160,18 @@ def _texts(vocab: int) -> list[list[int]]:
     return [torch.randint(0, vocab, (n,), generator=generator).tolist() for n in (21, 18)]
 
 
-def _ids(model: Any, tokens: Sequence[int]) -> Tensor:
-    return torch.tensor(tokens, dtype=torch.long, device=model.device)
-
-
 def _reference(model: Any) -> list[Tensor]:
     """Last-row logits `[vocab]` of both texts, without any cache."""
     texts = _texts(model.config.get_text_config().vocab_size)
     with torch.no_grad():
-        return [model(input_ids=_ids(model, t)[None], use_cache=False).logits[0, -1] for t in texts]
+        return [model(input_ids=torch.tensor([t]).to(model.device), use_cache=False).logits[0, -1] for t in texts]
 
 
 def _paged(model: PagedModel) -> list[Tensor]:
     """The same through the pool: in pieces, together, with a rollback, across block borders."""
     first, second = _texts(model.vocab)
     a, b = model.table(), model.table()
-    ids = [_ids(model, t) for t in (first, second)]
+    ids = [torch.tensor(t) for t in (first, second)]
     model.forward([Span(a, ids[0][:15], 1), Span(b, ids[1][:3], 1)])
     model.forward([Span(b, ids[1][3:17], 1), Span(a, ids[0].flip(0)[:4], 1)])
     a.rollback(15)
@@ -180,5 +181,6 @@ def _paged(model: PagedModel) -> list[Tensor]:
 def _agree(got: Tensor, wanted: Tensor, tolerance: float | None = None) -> bool:
     if tolerance is None:
         tolerance = TOLERANCE.get(wanted.dtype, HALF_TOLERANCE)
-    error = (got.float() - wanted.float()).norm() / wanted.float().norm().clamp(min=1e-6)
+    got, wanted = got.cpu().float(), wanted.cpu().float()
+    error = (got - wanted).norm() / wanted.norm().clamp(min=1e-6)
     return bool(error < tolerance)

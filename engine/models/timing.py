@@ -55,11 +55,11 @@ def _forward_seconds(model: PagedModel, rows: int, wait: Callable[[], None], con
     table = model.table()
     past = min(PAST, (model.allocator.available - 1) * 16 - rows, context - rows)
     if past > 0:
-        model.forward([Span(table, torch.zeros(past, dtype=torch.long, device=model.device), 1)])
+        model.forward([Span(table, torch.zeros(past, dtype=torch.long), 1)])
     length, best, spent, run = table.length, float("inf"), 0.0, 0
     while run < 2 or (spent < BUDGET and run < 6):
         start = time.perf_counter()
-        model.forward([Span(table, torch.zeros(rows, dtype=torch.long, device=model.device), rows)])
+        model.forward([Span(table, torch.zeros(rows, dtype=torch.long), rows)])
         wait()
         seconds = time.perf_counter() - start
         table.rollback(length)

@@ -16,7 +16,7 @@ from engine.devices import (
     peak_memory,
     pick_device,
     read_memory,
-    supported_dtypes,
+    selftest,
     synchronize,
     torch_device,
 )
@@ -32,6 +32,7 @@ def only_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.xpu, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     monkeypatch.delitem(sys.modules, "torch_directml", raising=False)
+    monkeypatch.setattr(selftest, "trouble", lambda *device: None)
 
 
 def fake_directml(monkeypatch: pytest.MonkeyPatch, *names: str, **changes: Any) -> ModuleType:
@@ -78,7 +79,7 @@ def fake_mps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.mps, "is_macos_or_newer", lambda major, minor: True)
     monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 10 * GIB)
     monkeypatch.setattr(torch.mps, "driver_allocated_memory", lambda: GIB)
-    monkeypatch.setattr("engine.devices.read_host", lambda: HostMemory(16 * GIB, 3 * GIB, GIB, GIB))
+    monkeypatch.setattr("engine.devices.mps.read_host", lambda: HostMemory(16 * GIB, 3 * GIB, GIB, GIB))
 
 
 def test_the_cpu_is_always_there() -> None:
@@ -172,9 +173,9 @@ def test_cuda_memory_and_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert peak_memory(device) == 2 * GIB
     assert "bfloat16" in device.dtypes
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda i: (7, 5))
-    assert supported_dtypes("cuda") == ("float32", "float16")
+    assert pick_device("cuda").dtypes == ("float32", "float16")
     monkeypatch.setattr(torch.version, "hip", "6.4")
-    assert "bfloat16" in supported_dtypes("cuda")
+    assert "bfloat16" in pick_device("cuda").dtypes
 
 
 def test_a_device_that_does_not_tell_its_memory_is_still_usable(monkeypatch: pytest.MonkeyPatch) -> None:

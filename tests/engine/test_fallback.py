@@ -17,7 +17,7 @@ def test_auto_falls_back_to_the_cpu_and_says_why(
 ) -> None:
     cpu = pick_device("cpu")
     broken = replace(cpu, kind="cuda", name="Broken card")
-    monkeypatch.setattr(load, "list_devices", lambda: [broken, cpu])
+    monkeypatch.setattr(load, "usable_devices", lambda: [broken, cpu])
     really_load = load._load
 
     def fail_on_card(folder: object, role: str, device: object, *rest: object) -> object:

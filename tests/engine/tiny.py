@@ -13,7 +13,9 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.utils import logging
 
 from engine import Engine
+from engine.config import Layout
 from engine.kv.cache import layer_shapes
+from engine.kv.pool import SlabStore
 from engine.models.paged import PagedModel
 from engine.models.selfcheck import _ways
 
@@ -113,14 +115,15 @@ def logits(model: Any, tokens: list[int]) -> Tensor:
         return model(input_ids=torch.tensor([tokens]), use_cache=False).logits[0]
 
 
-def paged(kind: str, attention: str, blocks: int) -> PagedModel:
-    """A random model run in one certain way, its pool filled with NaN: a stray read shows."""
+def paged(kind: str, attention: str, blocks: int, kv: Layout = "slab") -> PagedModel:
+    """A random model run in one certain way, its slabs filled with NaN: a stray read shows."""
     model = build(kind, attn_implementation="eager")
-    ways = _ways(model, model.config.max_position_embeddings, layer_shapes(model))
+    ways = _ways(model, model.config.max_position_embeddings, layer_shapes(model), kv)
     way = next(w for w in ways if w.attention == attention and w.packs)
     chosen = way.paged(blocks)
-    for slab in (*chosen.store.keys, *chosen.store.values):
-        slab.fill_(float("nan"))
+    if isinstance(chosen.store, SlabStore):
+        for slab in (*chosen.store.keys, *chosen.store.values):
+            slab.fill_(float("nan"))
     return chosen
 
 
