@@ -86,7 +86,7 @@ def test_held_out_examples_are_in_no_phrasing_among_the_others(tmp_path: Path) -
     items = [{"q": [f"question {i}?", f"other {i}"], "a": f"answer {i}"} for i in range(10 * HELD_EVERY)]
     folder = write(tmp_path / "examples", *items)
     pack(tmp_path / "chat.jsonl.xz", [])
-    trained = {said[1]["content"] for _, said in chats(tmp_path, folder, random.Random(0))}
+    trained = {m["content"] for _, said in chats(tmp_path, folder, random.Random(0)) for m in said[1::2]}
     held = {said[1]["content"] for said in held_chats(folder)}
     assert 5 <= len(held) <= 15 and not held & trained
     assert len(held | trained) == len(items)

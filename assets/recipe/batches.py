@@ -23,6 +23,7 @@ class Mix:
         for name, share in (extra or {}).items():
             sources[name] = {"start": share, "end": share}
         self._files = [np.fromfile(folder / f"{name}.bin", dtype=np.uint16) for name in sources]
+        self._ends = [np.flatnonzero(file == END_OF_TEXT) for file in self._files]
         self._start = np.array([s["start"] for s in sources.values()])
         self._end = np.array([s["end"] for s in sources.values()])
         self._rng = np.random.default_rng(seed)
@@ -37,12 +38,19 @@ class Mix:
         picked = []
         for group in self._rng.choice(len(self._files), rows, p=shares / shares.sum()):
             file = self._files[group]
-            at = self._rng.integers(0, max(1, len(file) - length))
+            at = self._begin(group, int(self._rng.integers(0, max(1, len(file) - length))), length)
             picked.append(np.resize(file[at : at + length + 1], length + 1))
         windows = torch.from_numpy(np.stack(picked).astype(np.int64))
         if device.type == "cuda":
             windows = windows.pin_memory().to(device, non_blocking=True)
         return windows[:, :-1], windows[:, 1:]
+
+    def _begin(self, group: int, at: int, length: int) -> int:
+        """Where the text around this place begins, as a chat does when it is used; in long texts the place itself."""
+        ends = self._ends[group]
+        before = np.searchsorted(ends, at)
+        start = int(ends[before - 1]) + 1 if before else 0
+        return start if at - start < length // 2 else at
 
 
 def held_out(folder: Path, length: int, windows: int = 12) -> dict[str, Tensor]:

@@ -35,6 +35,9 @@ HELD_EVERY = 40
 """About one of so many of the project's own examples is never trained on."""
 FOLLOWED = 0.6
 """Share of the phrasings of an example that keep its follow-ups."""
+ALONE = 0.5
+"""Share of the own chats that are not joined with others."""
+MOST_JOINED = 5
 Messages = list[dict[str, str]]
 
 
@@ -47,11 +50,19 @@ class Share(NamedTuple):
 
 SHARES = {
     "own": Share(0.06, 0.32), "oasst": Share(0.10, 0.22), "dolly": Share(0.08, 0.17), "modern": Share(0.14, 0.06),
-    "kids": Share(0.15, 0.02), "books": Share(0.29, 0.02), "small": Share(0.02, 0.04), "hello": Share(0.01, 0.03),
+    "kids": Share(0.15, 0.02), "books": Share(0.27, 0.02), "tasks": Share(0.02, 0.04),
+    "small": Share(0.02, 0.04), "hello": Share(0.01, 0.03),
     "wordset": Share(0.02, 0.02), "tldr": Share(0.02, 0.02), "trivia": Share(0.015, 0.01), "gsm8k": Share(0.03, 0.03),
     "talk": Share(0.06, 0.02), "sgd": Share(0.02, 0.0), "simplify": Share(0.005, 0.02),
 }  # fmt: skip
 """Books teach English first; the last third of training moves to chat, and to the project's own voice."""
+SHORT = {
+    "own": Share(0.56, 0.64), "tasks": Share(0.12, 0.12), "oasst": Share(0.09, 0.07), "dolly": Share(0.07, 0.06),
+    "hello": Share(0.02, 0.02), "small": Share(0.02, 0.02), "modern": Share(0.05, 0.03), "kids": Share(0.03, 0.01),
+    "simplify": Share(0.01, 0.01), "wordset": Share(0.01, 0.01), "talk": Share(0.01, 0.0), "books": Share(0.01, 0.01),
+}  # fmt: skip
+"""For a few million tokens from weights that know English already: what a small model cannot learn is left out."""
+MIXES = {"long": SHARES, "short": SHORT}
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -73,16 +84,31 @@ def is_held(item: Mapping[str, Any]) -> bool:
 
 
 def chats(corpus: Path, folder: Path, rng: random.Random) -> Iterator[tuple[str, Messages]]:
-    """Group and messages of every chat; each own example once for every way to ask it, the held-out ones left out."""
+    """Group and messages of every chat; the own examples that are held out are left out."""
     for item in lines(corpus / "chat.jsonl.xz"):
         yield GROUPS[item["source"].split("/")[0]], item["messages"]
+    yield from (("own", said) for said in joined(list(own_chats(folder, rng)), rng))
+
+
+def own_chats(folder: Path, rng: random.Random) -> Iterator[Messages]:
+    """Each example that is not held out, once for every way to ask it."""
     for item in examples(folder):
         if is_held(item):
             continue
         plain = [q.lower().rstrip("?.!") for q in item["q"][:2] if "\n" not in q and len(q) < 80]
         for question in dict.fromkeys([*item["q"], *plain]):
             follow = item.get("then", []) if rng.random() < FOLLOWED else []
-            yield "own", messages([(question, item["a"]), *follow])
+            yield messages([(question, item["a"]), *follow])
+
+
+def joined(said: list[Messages], rng: random.Random) -> Iterator[Messages]:
+    """Half of them alone; the others in longer chats of several topics, as people have them."""
+    rng.shuffle(said)
+    at = 0
+    while at < len(said):
+        count = 1 if rng.random() < ALONE else rng.randint(2, MOST_JOINED)
+        yield [message for chat in said[at : at + count] for message in chat]
+        at += count
 
 
 def held_chats(folder: Path) -> Iterator[Messages]:

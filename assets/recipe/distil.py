@@ -2,7 +2,8 @@
 
 python assets/recipe/distil.py draft --target .pair/target --out .pair/draft --minutes 9 --total-minutes 3.5
 
-The first call asks the target for replies (--reply-minutes); later ones go on from the draft's state.
+The first call asks the target for replies (--reply-minutes, 0 for none yet); later ones go on from the draft's state,
+with the target as it then is: on two cores the draft can learn beside a target that is still learning.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from train import load, options, planned, train
 from training import Plan
 from transformers import LlamaForCausalLM
 
-ASKED = ("own", "oasst", "dolly", "hello", "gsm8k")
+ASKED = ("own", "tasks", "oasst", "dolly", "hello", "gsm8k")
 """Groups whose questions the target answers."""
 PROMPT, REPLY = 160, 200
 """Tokens, at most."""
@@ -99,11 +100,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--reply-minutes", type=float, default=1.5)
     parser.add_argument("--reply-rows", type=int, default=768, help="replies written at once")
+    parser.add_argument("--share", type=float, default=SHARE, help="of replies, beside 1 of all the text")
     options(parser, PLAN)
     a = parser.parse_args(arguments)
     plan = planned(a)
-    collect(a.target, a.data, minutes=a.reply_minutes, rows=a.reply_rows)
-    done = train(a.shape, a.data, a.out, plan, a.minutes, teacher=a.target, extra={"replies": SHARE})
+    if a.reply_minutes:
+        collect(a.target, a.data, minutes=a.reply_minutes, rows=a.reply_rows)
+    extra = {"replies": a.share} if (a.data / "replies.bin").is_file() else None
+    done = train(a.shape, a.data, a.out, plan, a.minutes, teacher=a.target, extra=extra, warm=a.warm)
     print("done" if done else "to be continued: call this again")
     return 0
 

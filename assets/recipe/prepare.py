@@ -22,7 +22,7 @@ from corpus import (
     END,
     END_OF_TEXT,
     EXAMPLES,
-    SHARES,
+    MIXES,
     SPECIAL,
     SYSTEM,
     SYSTEMS,
@@ -30,8 +30,10 @@ from corpus import (
     Messages,
     chats,
     held_chats,
+    messages,
     prose,
 )  # fmt: skip
+from tasks import tasks
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 SPLIT = (
@@ -99,11 +101,16 @@ def encode_texts(tokenizer: Tokenizer, texts: list[str]) -> list[Tokens]:
     return found
 
 
-def prepare(corpus: Path, out: Path, *, vocab: int, examples: Path = EXAMPLES) -> None:
-    """Write tokenizer.json, GROUP.bin, val_chat.bin, val_prose.bin, held.jsonl and sources.json."""
+def prepare(
+    corpus: Path, out: Path, *, vocab: int, examples: Path = EXAMPLES, known: Path | None = None, mix: str = "long"
+) -> None:
+    """Write tokenizer.json (that of the folder `known`, if given), GROUP.bin, val_*.bin, held.jsonl, sources.json."""
     rng = random.Random(1)
     out.mkdir(parents=True, exist_ok=True)
-    tokenizer = make_tokenizer(corpus, examples, vocab, rng)
+    if known:
+        tokenizer = Tokenizer.from_file(str(known / "tokenizer.json"))
+    else:
+        tokenizer = make_tokenizer(corpus, examples, vocab, rng)
     tokenizer.save(str(out / "tokenizer.json"))
     kept: dict[str, list[Messages]] = {}
     for group, said in chats(corpus, examples, rng):
@@ -112,8 +119,9 @@ def prepare(corpus: Path, out: Path, *, vocab: int, examples: Path = EXAMPLES) -
     for group, text in prose(corpus):
         texts.setdefault(group, []).append(text)
     held_prose = [text for group in texts.values() for text in _hold(group, rng)]
+    kept["tasks"] = [messages([task]) for task in tasks(texts.get("modern", []), rng)]
     # The project's own are held out by whole examples, so that no other phrasing of one is trained on.
-    held_said = [said for group, saids in kept.items() if group != "own" for said in _hold(saids, rng)]
+    held_said = [said for group, saids in kept.items() if group not in ("own", "tasks") for said in _hold(saids, rng)]
     own = list(held_chats(examples))
     docs = {group: [encode(tokenizer, said, _system(rng)) for said in saids] for group, saids in kept.items()}
     docs |= {group: encode_texts(tokenizer, pieces) for group, pieces in texts.items()}
@@ -121,11 +129,13 @@ def prepare(corpus: Path, out: Path, *, vocab: int, examples: Path = EXAMPLES) -
     docs["val_prose"] = encode_texts(tokenizer, held_prose)
     sources = {}
     for group, documents in docs.items():
+        if not documents:
+            continue
         rng.shuffle(documents)
         flat = np.concatenate(documents)
         flat.tofile(out / f"{group}.bin")
-        if group in SHARES:
-            sources[group] = {**SHARES[group]._asdict(), "tokens": len(flat), "documents": len(documents)}
+        if group in MIXES[mix]:
+            sources[group] = {**MIXES[mix][group]._asdict(), "tokens": len(flat), "documents": len(documents)}
     (out / "sources.json").write_text(json.dumps(sources, indent=1), encoding="utf-8")
     items = [{"kind": "own", "messages": m} for m in own] + [{"kind": "chat", "messages": m} for m in held_said]
     items += [{"kind": "prose", "text": t} for t in held_prose]
@@ -154,12 +164,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--corpus", type=Path, default=Path("../shared/corpus"))
     parser.add_argument("--out", type=Path, default=Path(".pair/data"))
     parser.add_argument("--vocab", type=int, default=16384)
+    parser.add_argument("--tokenizer", type=Path, help="a model's folder: its tokenizer instead of a new one")
+    parser.add_argument("--mix", choices=MIXES, default="long", help="short: a few million tokens, --from a model")
     a = parser.parse_args(arguments)
     count, wrong = check(a.examples)
     print(*wrong, f"{count} examples, {len(wrong)} mistakes", sep="\n")
     if a.check or wrong:
         return bool(wrong)
-    prepare(a.corpus, a.out, vocab=a.vocab, examples=a.examples)
+    prepare(a.corpus, a.out, vocab=a.vocab, examples=a.examples, known=a.tokenizer, mix=a.mix)
     return 0
 
 

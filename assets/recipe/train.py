@@ -23,15 +23,19 @@ from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 def train(
     shape: str, data: Path, out: Path, plan: Plan, minutes: float, *,
-    teacher: Path | None = None, extra: Mapping[str, float] | None = None,
+    teacher: Path | None = None, extra: Mapping[str, float] | None = None, warm: Path | None = None,
 ) -> bool:  # fmt: skip
-    """One slice; whether the whole run is done. `extra` are groups beside those prepared, with their share."""
+    """One slice; whether the whole run is done. `extra` are groups beside those prepared, with their share; `warm` is
+    a folder whose weights the run begins with."""
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("high")
     torch._dynamo.config.suppress_errors = True  # Slower beats not at all: a lease is short.
     vocab = _vocabulary(data)
     taught = load(teacher) if teacher else None
-    run = Run(build(SHAPES[shape], vocab, plan.context), data, out / "state.pt", plan, teacher=taught, extra=extra)
+    model = build(SHAPES[shape], vocab, plan.context)
+    if warm:
+        begin_with(model, warm)
+    run = Run(model, data, out / "state.pt", plan, teacher=taught, extra=extra)
     parameters = sum(p.numel() for p in run.model.parameters())
     print(f"{shape}: {parameters / 1e6:.1f}M parameters, {run.mix.tokens / 1e6:.1f}M tokens of text", flush=True)
     run.go(minutes)
@@ -49,6 +53,16 @@ def load(folder: Path) -> LlamaForCausalLM:
     return model.eval().requires_grad_(False)
 
 
+def begin_with(model: LlamaForCausalLM, folder: Path) -> None:
+    """The weights of a model of the same width. Layers that it has not yet add nothing at first, and those at the
+    end of a deeper one are left out."""
+    weights = load(folder).state_dict()
+    missing, _ = model.load_state_dict(weights, strict=False)
+    for name in missing:
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
+            torch.nn.init.zeros_(model.get_parameter(name))
+
+
 def _vocabulary(data: Path) -> int:
     from tokenizers import Tokenizer
 
@@ -63,12 +77,15 @@ def options(parser: argparse.ArgumentParser, plan: Plan) -> None:
     parser.add_argument("--steps", type=int, help="of the whole run, instead of minutes")
     parser.add_argument("--rows", type=int, default=plan.rows, help="sequences in a batch")
     parser.add_argument("--context", type=int, default=plan.context)
+    parser.add_argument("--rate", type=float, default=plan.rate, help="factor of the learning rates")
+    parser.add_argument("--decay", type=float, default=plan.decay, help="part of the run in which they fall")
+    parser.add_argument("--from", dest="warm", type=Path, help="a model's folder: go on from its weights")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
 
 
 def planned(a: argparse.Namespace) -> Plan:
     torch.set_num_threads(a.threads)
-    return Plan(a.total_minutes, a.steps, a.rows, a.context)
+    return Plan(a.total_minutes, a.steps, a.rows, a.context, rate=a.rate, decay=a.decay)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     options(parser, Plan())
     a = parser.parse_args(arguments)
-    done = train(a.shape, a.data, a.out, planned(a), a.minutes)
+    done = train(a.shape, a.data, a.out, planned(a), a.minutes, warm=a.warm)
     print("done" if done else "to be continued: call this again")
     return 0
 
