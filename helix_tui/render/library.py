@@ -26,7 +26,10 @@ def ago(then: float, now: float) -> str:
     days = int(passed / DAY)
     if days < 14:
         return "yesterday" if days == 1 else f"{days} days ago"
-    return datetime.fromtimestamp(then, UTC).astimezone().strftime("%Y-%m-%d")
+    try:
+        return datetime.fromtimestamp(then, UTC).astimezone().strftime("%Y-%m-%d")
+    except (OverflowError, ValueError, OSError):
+        return "long ago"
 
 
 def entry(chat: Summary, now: float, width: int, *, current: bool = False) -> Content:

@@ -52,8 +52,30 @@ def explained(error: sqlite3.Error, path: Path) -> StoreError:
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection that knows our functions; nothing is read yet."""
-    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+    return _ready(sqlite3.connect(path, timeout=PATIENCE, isolation_level=None))
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """The same, also where nothing may be written, not even what SQLite puts beside a database to share it."""
+    with contextlib.ExitStack() as stack:
+        try:
+            db = stack.enter_context(contextlib.closing(connect(path)))
+            version(db)
+        except sqlite3.OperationalError as error:
+            if code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or _has_log(path):
+                raise
+        else:
+            stack.pop_all()
+            return db
+    # What nobody may write to does not change under us.
+    uri = f"{path.absolute().as_uri()}?immutable=1"
+    return _ready(sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None))
+
+
+def _ready(db: sqlite3.Connection) -> sqlite3.Connection:
     db.create_function("spaced", 1, spaced, deterministic=True)
+    # A damaged character must not make the whole chat unreadable.
+    db.text_factory = lambda data: data.decode("utf-8", "replace")
     return db
 
 
@@ -65,6 +87,7 @@ def open_database(path: Path, tell: Callable[[str], object]) -> sqlite3.Connecti
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         before = _identity(path)
+        _keep_log(path)
         try:
             return _opened(path)
         except sqlite3.DatabaseError as error:
@@ -90,7 +113,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         found = version(db)
         if found > SCHEMA:
             raise StoreError(f"{path} was written by a newer Helix (schema {found}; this one knows {SCHEMA})")
-        if tables and not found:
+        if tables and (found < 1 or db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION):
             raise StoreError(f"{path} belongs to another program")
         if (said := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             error = sqlite3.DatabaseError(said)
@@ -116,6 +139,18 @@ def _identity(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _keep_log(path: Path) -> None:
+    """Of a file that was emptied, what SQLite still has beside it is all there is; opening it would delete that."""
+    if path.is_file() and not path.stat().st_size and _has_log(path):
+        _move_aside(path)
+
+
+def _has_log(path: Path) -> bool:
+    """Whether there is something that SQLite has not yet put into the database itself."""
+    log = Path(f"{path}-wal")
+    return log.exists() and log.stat().st_size > 0
 
 
 def _move_aside(path: Path) -> Path:

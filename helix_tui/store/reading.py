@@ -6,10 +6,11 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..conversation import Conversation
-from .rows import conversation_from, message_from
-from .schema import JOINT, spaced
+from .rows import conversation_from, message_from, moment
+from .schema import JOINT, spaced, words
 
 OPEN, CLOSE = "\x02", "\x03"
 HITS = 500
@@ -41,9 +42,14 @@ _COLUMNS = """chats.id, title, chats.created, updated,
 def listing(db: sqlite3.Connection, limit: int) -> list[Summary]:
     """The conversations that are not deleted, the one used last first."""
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM chats WHERE deleted IS NULL ORDER BY updated DESC, key DESC LIMIT ?", (limit,)
+        f"SELECT {_COLUMNS} FROM chats WHERE deleted IS NULL ORDER BY used DESC, key DESC LIMIT ?", (limit,)
     )
-    return [Summary(*row) for row in rows]
+    return [_summary(row) for row in rows]
+
+
+def _summary(row: tuple[Any, ...]) -> Summary:
+    id, title, created, updated, messages, preview = row
+    return Summary(id, words(title), moment(created), moment(updated), messages, words(preview))
 
 
 def expression(words: str) -> str:
@@ -66,12 +72,12 @@ def search(db: sqlite3.Connection, words: str, limit: int) -> list[Summary]:
         found.setdefault(chat, (message, text))
     for (chat,) in db.execute("SELECT id FROM titles JOIN chats ON key = titles.rowid WHERE titles MATCH ?", (match,)):
         found.setdefault(chat, (None, ""))
-    hits = []
+    hits: list[tuple[int, Summary]] = []
     for id, (hit, text) in found.items():
-        row = db.execute(f"SELECT {_COLUMNS} FROM chats WHERE deleted IS NULL AND id = ?", (id,)).fetchone()
+        row = db.execute(f"SELECT used, {_COLUMNS} FROM chats WHERE deleted IS NULL AND id = ?", (id,)).fetchone()
         if row is not None:
-            hits.append(replace(Summary(*row), hit=hit, snippet=tuple(marked(text))))
-    return sorted(hits, key=lambda hit: -hit.updated)[:limit]
+            hits.append((row[0], replace(_summary(row[1:]), hit=hit, snippet=tuple(marked(text)))))
+    return [summary for _, summary in sorted(hits, key=lambda hit: -hit[0] if isinstance(hit[0], int) else 0)][:limit]
 
 
 def marked(text: str) -> Iterator[tuple[str, bool]]:

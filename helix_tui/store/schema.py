@@ -13,8 +13,14 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 JOINT = "\u200b"
 
 
-def spaced(text: str) -> str:
+def words(cell: object) -> str:
+    """A cell that should hold a text; another program may have put anything there."""
+    return cell if isinstance(cell, str) else cell.decode("utf-8", "replace") if isinstance(cell, bytes) else ""
+
+
+def spaced(cell: object) -> str:
     """The text as it is indexed and searched: without controls, and with invisible joints between solid characters."""
+    text = words(cell)
     return _SOLID.sub(rf"{JOINT}\1{JOINT}", _CONTROL.sub(" ", text))
 
 
@@ -48,8 +54,15 @@ _WORDS = (
         INSERT INTO titles(rowid, text) VALUES (new.key, spaced(new.title)); END""",
     "CREATE TRIGGER titles_go AFTER DELETE ON chats BEGIN DELETE FROM titles WHERE rowid = old.key; END",
 )
-STEPS = (_CHATS, _WORDS)
-"""`STEPS[n]` leads from schema n to n + 1. Schema 1 had conversations and messages; 2 added the search."""
+_ORDER = (
+    # Which chat was used last must not depend on a wall clock that somebody may set back.
+    "ALTER TABLE chats ADD COLUMN used INTEGER NOT NULL DEFAULT 0",
+    """UPDATE chats SET used = place FROM
+        (SELECT key AS its, row_number() OVER (ORDER BY updated, key) AS place FROM chats) WHERE its = key""",
+    "CREATE INDEX chats_by_use ON chats(used)",
+)
+STEPS = (_CHATS, _WORDS, _ORDER)
+"""`STEPS[n]` leads from schema n to n + 1. Schema 1 had conversations and messages; 2 added the search, 3 the order."""
 SCHEMA = len(STEPS)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections import deque
@@ -13,7 +14,7 @@ from engine.events import Emitted
 
 from ..conversation import Conversation, Message
 from . import reading, writing
-from .database import StoreError, connect, explained
+from .database import StoreError, connect_to_read, explained
 from .reading import Summary
 from .schema import SCHEMA, version
 from .writer import Writer
@@ -38,8 +39,8 @@ class Store:
         self._writer = Writer(self.path, self._news.append) if self.path is not None else None
         if self._writer is not None:
             self._writer.put(writing.fold)
-            before = now() - writing.KEPT_DELETED
-            self._writer.put(lambda db: writing.purge(db, before))
+            started = now()
+            self._writer.put(lambda db: writing.purge(db, started))
 
     @property
     def trouble(self) -> str | None:
@@ -58,8 +59,13 @@ class Store:
             return
         row, now = writing.header(conversation), self.now()
         whole = [writing.frozen(message) for message in messages]
+        everything = list(conversation.messages.values())
 
         def job(db: sqlite3.Connection) -> None:
+            if not writing.has_chat(db, conversation.id):
+                # New; or deleted by another process, a day ago, and gone on with here.
+                for message in everything:
+                    writing.save_message(db, conversation.id, writing.frozen(message))
             writing.save_header(db, row, now)
             for message in whole:
                 writing.save_message(db, conversation.id, message)
@@ -116,10 +122,10 @@ class Store:
         if self.path is None:
             return nothing
         self.flush()
-        if not self.path.exists():
+        if not os.path.lexists(self.path):
             return nothing
         try:
-            db = connect(self.path)
+            db = connect_to_read(self.path)
             try:
                 if version(db) != SCHEMA:
                     raise StoreError(self.trouble or f"{self.path} is of another Helix.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +10,8 @@ from engine.events import Emitted
 
 from ..conversation import Conversation, Message
 from ..messages import clean
-from .rows import facts_json, pack, settings_json
+from .rows import facts_json, pack, settings_json, unpack
+from .schema import words
 
 KEPT_DELETED = 24 * 3600.0
 """Seconds after which a chat that was deleted, and not brought back, is gone from the disk too."""
@@ -34,12 +34,17 @@ def frozen(message: Message) -> Message:
     return replace(message, tokens=list(message.tokens))
 
 
+def has_chat(db: sqlite3.Connection, chat: str) -> bool:
+    return db.execute("SELECT 1 FROM chats WHERE id = ?", (chat,)).fetchone() is not None
+
+
 def save_header(db: sqlite3.Connection, row: tuple[object, ...], now: float) -> None:
     """A chat that goes on is not deleted; its title is changed by `rename` only."""
     db.execute(
-        """INSERT INTO chats(id, title, system, settings, leaf, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?)
+        """INSERT INTO chats(id, title, system, settings, leaf, created, updated, used)
+        VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(used), 0) + 1 FROM chats))
         ON CONFLICT(id) DO UPDATE SET system = excluded.system, settings = excluded.settings, leaf = excluded.leaf,
-        updated = excluded.updated, deleted = NULL""",
+        updated = excluded.updated, used = excluded.used, deleted = NULL""",
         (*row, now),
     )
 
@@ -84,14 +89,18 @@ def fold(db: sqlite3.Connection) -> None:
         rows = [db.execute("SELECT text, tokens FROM messages WHERE id = ?", (message,)).fetchone()]
         if rows[0] is not None:
             rows += db.execute("SELECT text, tokens FROM pieces WHERE message = ? ORDER BY key", (message,)).fetchall()
-            text = "".join(text for text, _ in rows)
-            tokens = [token for _, packed in rows for token in json.loads(packed)]
-            db.execute("UPDATE messages SET text = ?, tokens = ? WHERE id = ?", (text, json.dumps(tokens), message))
+            rows = [(words(part), packed) for part, packed in rows]
+            text = "".join(part for part, _ in rows)
+            tokens = [token for part, packed in rows for token in unpack(part, packed)]
+            db.execute("UPDATE messages SET text = ?, tokens = ? WHERE id = ?", (text, pack(tokens), message))
         db.execute("DELETE FROM pieces WHERE message = ?", (message,))
 
 
-def purge(db: sqlite3.Connection, before: float) -> None:
-    """Remove what was deleted before that time."""
+def purge(db: sqlite3.Connection, now: float) -> None:
+    """Remove what was deleted long enough ago."""
+    before = now - KEPT_DELETED
+    # Deleted tomorrow: the clock was wrong, and counts from here.
+    db.execute("UPDATE chats SET deleted = ? WHERE deleted > ?", (now, now))
     gone = "SELECT id FROM chats WHERE deleted < ?"
     db.execute(f"DELETE FROM pieces WHERE message IN (SELECT id FROM messages WHERE chat IN ({gone}))", (before,))
     db.execute(f"DELETE FROM messages WHERE chat IN ({gone})", (before,))
