@@ -17,7 +17,7 @@ from engine import Sampling, Speculation
 
 from .commands import HelixCommands
 from .conversation import Conversation
-from .leaving import obey_signals
+from .leaving import Told, obey_signals, signals_kept
 from .messages import Chat, Depth, Question
 from .quiet import hush_libraries, quiet
 from .screens.chat import ChatScreen
@@ -91,9 +91,11 @@ class HelixApp(StagedApp):
         self.source = source
         self._race = race
         self._leaving = False
+        self._told = Told()
 
-    def on_mount(self) -> None:
-        obey_signals(lambda: self.run_worker(self.action_quit(), name="signal"))
+    def on_load(self) -> None:
+        # Before the terminal is changed: from there on it must be given back.
+        self._told = obey_signals(lambda: self.run_worker(self.action_quit(), name="signal"))
 
     def on_ready(self) -> None:
         if self._race is not None:
@@ -114,13 +116,13 @@ class HelixApp(StagedApp):
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Run in the terminal, with everything else kept off it."""
-        with quiet():
+        with quiet(), signals_kept():
             return super().run(*args, **kwargs)
 
     async def action_quit(self) -> None:
         """Stop the worker, then leave; asked twice, leave at once."""
         if self._leaving:
-            self.exit()
+            self.exit(return_code=self._told.code)
             return
         self._leaving = True
         self.chat.close_chat()
@@ -132,7 +134,7 @@ class HelixApp(StagedApp):
         give_up = time.monotonic() + (PATIENCE if self.chat.ready else 0.5)
         while self.source.alive and time.monotonic() < give_up:
             await asyncio.sleep(0.01)
-        self.exit()
+        self.exit(return_code=self._told.code)
 
     def on_unmount(self) -> None:
         self.chat.close_chat()

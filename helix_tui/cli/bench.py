@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import options
+from ..interrupt import raising
 from .terminal import reader_may_leave
 
 
@@ -48,6 +49,6 @@ def bench(
     )
     from .. import bench as benchmark
 
-    with reader_may_leave():
+    with reader_may_leave(), raising():
         return benchmark.run(settings, json)
     return 0

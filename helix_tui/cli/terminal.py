@@ -74,8 +74,8 @@ def reader_may_leave() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except OSError as error:
-        # Windows says EINVAL.
-        if error.errno not in (errno.EPIPE, errno.EINVAL):
+        # Windows says EINVAL; a terminal that was closed says EIO.
+        if error.errno not in (errno.EPIPE, errno.EINVAL, errno.EIO):
             raise
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -13,6 +13,8 @@ from engine import Event, Recorder
 from engine.events import Loading
 
 from ..conversation import Conversation
+from ..interrupt import raising
+from ..leaving import ending_in_order
 from ..options import Choices
 from ..quiet import hush_libraries
 from ..store import Store
@@ -23,7 +25,8 @@ from .chat import PlainChat
 def start(choices: Choices, conversation: Conversation, store: Store, record: Path | None = None) -> int:
     """Load, chat until the end of the input. Returns the exit code. Raises HelixError when nothing can be loaded."""
     try:
-        return _chat(choices, conversation, store, record)
+        with ending_in_order():
+            return _chat(choices, conversation, store, record)
     finally:
         store.close()
         for sentence in store.news():
@@ -50,4 +53,5 @@ def _chat(choices: Choices, conversation: Conversation, store: Store, record: Pa
 
         engine = stack.enter_context(helix.Engine.load(**choices.load, progress=watch))
         print(f"{words.ready(engine.loaded)} /help lists the commands.", file=sys.stderr, flush=True)
-        return PlainChat(engine, conversation, store, recorder=recorder).run()
+        with raising():
+            return PlainChat(engine, conversation, store, recorder=recorder).run()

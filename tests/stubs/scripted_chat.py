@@ -1,6 +1,7 @@
 """The app over a scripted engine, as a program for a pseudo-terminal.
 
-Arguments: `noisy` writes natively meanwhile, `endless` never stops, `kept` keeps chats, `--resume` goes on with one.
+Arguments: `noisy` writes natively meanwhile, `endless` never stops, `kept` keeps chats, `--resume` goes on with one,
+`coded` ends as `helix-chat` does.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import os
 import sys
 import warnings
 
+import typer
 from scripted import ScriptedEngine, loader
 
 from helix_tui.app import HelixApp
+from helix_tui.cli.terminal import run
 from helix_tui.sources import LiveSource
 from helix_tui.store import Store, data_folder
 
@@ -45,7 +48,13 @@ def main() -> None:
         engine.replies = ["word " * 100_000]
     store = Store(data_folder() if "kept" in sys.argv else None)
     last = store.load(store.recent()[0].id) if "--resume" in sys.argv else None
-    HelixApp(LiveSource(loader=loader(engine)), store=store, conversation=last).run()
+    app = HelixApp(LiveSource(loader=loader(engine)), store=store, conversation=last)
+    if "coded" in sys.argv:
+        try:
+            run(app)
+        except typer.Exit as end:
+            sys.exit(end.exit_code)
+    app.run()
     print("bye")
 
 

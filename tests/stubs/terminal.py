@@ -95,6 +95,12 @@ class Terminal:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.process.pid, signal.SIGWINCH)
 
+    @property
+    def echoes(self) -> bool:
+        """Whether what is typed is shown, and comes in whole lines."""
+        modes = termios.tcgetattr(self._master)[3]
+        return bool(modes & termios.ECHO) and bool(modes & termios.ICANON)
+
     def wait_exit(self, timeout: float = PATIENCE) -> int:
         """The program's exit status."""
         return self.process.wait(timeout)
