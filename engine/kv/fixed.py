@@ -6,7 +6,7 @@ same KV to the same slot. Places past the text repeat its last: whatever lies in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -27,11 +27,18 @@ def plan(past: int, count: int, blocks: Sequence[int], rows: int, length: int) -
     return [*places, *used, *[used[-1]] * (length // BLOCK_SIZE - len(used))]
 
 
+Kernel = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, float, int | None], Tensor]
+"""Attention that reads the slabs itself, as `triton_decode.paged_decode`."""
+KERNEL_ROWS = 64
+"""Rows of one KV head, all its query heads together, up to which a program of such a kernel has registers for them."""
+
+
 class FixedPack:
     """The `Pack` of such a forward. Made anew inside it: everything here is computed on the device."""
 
-    def __init__(self, store: SlabStore, numbers: Tensor, rows: int, length: int) -> None:
-        """`numbers` is a `plan` as a long tensor on the device."""
+    def __init__(self, store: SlabStore, numbers: Tensor, rows: int, length: int, kernel: Kernel | None = None) -> None:
+        """`numbers` is a `plan` as a long tensor on the device. Without a `kernel` the KV is gathered first."""
+        self._kernel = kernel
         self.places = numbers[:rows]
         self._store = store
         self._table = numbers[rows:]
@@ -47,10 +54,12 @@ class FixedPack:
 
     def attend(self, layer: int, query: Tensor, scale: float, window: int | None) -> Tensor:
         """`query` `[heads, rows, dim]` over the sequence's KV, to `[heads, rows, value_dim]`."""
-        keys = self._store.keys[layer].index_select(1, self._reads)
-        values = self._store.values[layer].index_select(1, self._reads)
+        keys, values = self._store.keys[layer], self._store.values[layer]
         heads, rows, dim = query.shape
         group = heads // keys.shape[0]
+        if self._kernel is not None and group * rows <= KERNEL_ROWS:
+            return self._kernel(query, keys, values, self._table, self.places, scale, window)
+        keys, values = keys.index_select(1, self._reads), values.index_select(1, self._reads)
         q = query.reshape(keys.shape[0], 1, group * rows, dim)
         mask = self._mask(window).repeat(group, 1)
         out = F.scaled_dot_product_attention(q, keys[:, None], values[:, None], attn_mask=mask, scale=scale)

@@ -6,15 +6,17 @@ host waits for nothing. Nothing is believed: before they are used their logits a
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..kv.blocks import BLOCK_SIZE, BlockTable
-from ..kv.fixed import FixedPack, plan
+from ..kv.fixed import FixedPack, Kernel, plan
 from ..kv.pool import SlabStore
 from .fused import FusedDecoder
 from .paged import PagedModel, Span
@@ -23,6 +25,8 @@ ROWS = (1, 2, 3, 5, 9, 17)
 """Row counts that are captured; a forward of another is padded to the next."""
 SHORTEST = 128
 """Places of the shortest; each next one has twice as many."""
+PROBE = 1000
+"""Places of the text over which attention kernels are compared."""
 WARM_UPS = 3
 """Runs before a capture: kernels are chosen and workspaces allocated in them."""
 TOLERANCE = {torch.float32: 1e-3}
@@ -71,8 +75,11 @@ class Graph:
 class Graphs:
     """All graphs of one decoder over one pool."""
 
-    def __init__(self, decoder: FusedDecoder, store: SlabStore, device: torch.device, places: int) -> None:
-        """`places` is the most that a sequence can have."""
+    def __init__(
+        self, decoder: FusedDecoder, store: SlabStore, device: torch.device, places: int, kernel: Kernel | None = None
+    ) -> None:
+        """`places` is the most that a sequence can have; `kernel` reads the KV in place of gathering it."""
+        self.kernel = kernel
         self._decoder, self._store, self._device = decoder, store, device
         self._lengths = [SHORTEST]
         while self._lengths[-1] < places:
@@ -102,7 +109,7 @@ class Graphs:
     def _make(self, rows: int, length: int, ids: Tensor, numbers: Tensor) -> Graph:
         def forward(ids: Tensor, numbers: Tensor) -> Tensor:
             with torch.no_grad():
-                return self._decoder(ids, FixedPack(self._store, numbers, rows, length), None)
+                return self._decoder(ids, FixedPack(self._store, numbers, rows, length, self.kernel), None)
 
         # The warm-up writes KV: the real one, so that nothing else is touched.
         return Graph(forward, (ids.to(self._device).clone(), numbers.to(self._device).clone()), self._pool)
@@ -111,26 +118,73 @@ class Graphs:
 def enable(model: PagedModel) -> str | None:
     """Let `model` use graphs for its small forwards; returns why not, None if it does.
 
-    A probe is run both ways first: a graph that fails, or differs, is not used.
+    A probe is run both ways first: a graph that fails, or differs, is not used. Where there is a kernel for paged
+    attention, and graphs with it are right and faster, it is used in them.
     """
     if model.decoder is None:
         return f"{model.attention} attention, not Helix's own decoder"
     if not isinstance(model.store, SlabStore):
         return "the KV is in blocks"
+    if not isinstance(model.store, SlabStore):
+        return "this device keeps a tensor a block"
     if model.exact:
         return "exact forwards have a shape of their own"
+    graphs = _tried(model, model.decoder, model.store, None)
+    if isinstance(graphs, str):
+        return graphs
+    kernel = paged_kernel(model.device, model.dtype)
+    other = _tried(model, model.decoder, model.store, kernel) if kernel else None
+    if isinstance(other, Graphs) and seconds(model, other) < seconds(model, graphs):
+        graphs = other
+    model.graphs = graphs
+    return None
+
+
+def paged_kernel(device: torch.device, dtype: torch.dtype) -> Kernel | None:
+    """The attention kernel for a device, where there is one: not for float32, which takes long to compile."""
+    if device.type != "cuda" or dtype == torch.float32 or find_spec("triton") is None:
+        return None
+    try:
+        from ..kv.triton_decode import paged_decode
+    except Exception:  # A triton without a driver says so in many ways.
+        return None
+    return paged_decode
+
+
+def _tried(model: PagedModel, decoder: FusedDecoder, store: SlabStore, kernel: Kernel | None) -> Graphs | str:
+    """Graphs whose logits were found right, or why they are not used."""
     table = model.table()
     try:
-        graphs = Graphs(model.decoder, model.store, model.device, model.allocator.total * BLOCK_SIZE)
+        graphs = Graphs(decoder, store, model.device, model.allocator.total * BLOCK_SIZE, kernel)
         wrong = _differs(model, table, graphs)
     except Exception as error:
         return (str(error).splitlines() or [type(error).__name__])[0][:160]
     finally:
         table.release()
-    if wrong is not None:
-        return f"logits differ by {wrong:.1e}"
-    model.graphs = graphs
-    return None
+    return graphs if wrong is None else f"logits differ by {wrong:.1e}"
+
+
+def seconds(model: PagedModel, graphs: Graphs) -> float:
+    """Of a step of one row and one of five, over a text of some length: the best of a few rounds."""
+    table = model.table()
+    length = min(PROBE, model.allocator.available * BLOCK_SIZE - 5)
+    best = float("inf")
+    try:
+        model.forward([Span(table, torch.zeros(length, dtype=torch.long, device=model.device), 1)])
+        for attempt in range(4):
+            start = time.perf_counter()
+            for count in (1, 5):
+                table.append(count)
+                ids = torch.zeros(count, dtype=torch.long, device=model.device)
+                for _ in range(5):
+                    logits = graphs(Span(table, ids, count))
+                table.rollback(length)
+                logits[-1, -1].item()  # Waits for all of it.
+            if attempt:  # In the first they are captured.
+                best = min(best, time.perf_counter() - start)
+    finally:
+        table.release()
+    return best
 
 
 def capture(target: PagedModel, draft: PagedModel | None) -> str:
