@@ -31,6 +31,8 @@ PACKAGES = {
     "fp8": ("accelerate",),
 }
 """What transformers needs to read a kind of quantisation, by the names on PyPI. compressed-tensors has its own page."""
+MOST = {"layer": 10_000, "expert": 100_000, "head": 100_000, "size": 1 << 28, "position": 1 << 28, "n_embd": 1 << 28}
+"""The largest number that a configuration may have under a name with this in it."""
 MODULES = {"optimum-quanto": "optimum.quanto"}
 """Packages that are imported by another name."""
 
@@ -70,6 +72,7 @@ def check(files: Files) -> Any:
     Raises ModelNotFound or UnsupportedModel.
     """
     raw = files.config
+    _check_sizes(raw, files.path)
     method = "gguf" if files.gguf else quantization(raw)
     absent = [name for name in PACKAGES.get(method or "", ()) if not _there(name)]
     if absent:
@@ -165,6 +168,17 @@ def _there(package: str) -> bool:
 def _parents(module: str) -> list[str]:
     parts = module.split(".")
     return [".".join(parts[: i + 1]) for i in range(len(parts))]
+
+
+def _check_sizes(raw: Mapping[str, Any], path: Path) -> None:
+    """Raise ModelNotFound for sizes that no model has: to build one of a billion layers takes all time and memory."""
+    inner = raw.get("text_config")
+    for name, value in (*raw.items(), *(inner.items() if isinstance(inner, Mapping) else ())):
+        most = next((most for part, most in MOST.items() if part in name), None)
+        if most is not None and isinstance(value, (int, float)) and value > most:
+            raise ModelNotFound(
+                f"{path / 'config.json'} is damaged: {name} is {value:g}, which no model has; download it again."
+            )
 
 
 def _configuration(files: Files, raw: Mapping[str, Any]) -> Any:

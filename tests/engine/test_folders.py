@@ -148,6 +148,10 @@ def test_configurations(folder: Path) -> None:
     file.write_text(whole)
     change(file, vocab_size="many")
     assert said(folder)
+    for name in ("num_hidden_layers", "hidden_size", "vocab_size", "max_position_embeddings"):
+        file.write_text(whole)
+        change(file, **{name: 2**60})
+        assert f"config.json is damaged: {name} is 1.15292e+18, which no model has" in said(folder)
     file.write_text(whole)
     change(file, num_hidden_layers=-3)
     assert said(folder)
