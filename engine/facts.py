@@ -86,7 +86,8 @@ class ModelInfo:
     layers: int
     context: int
     attention: str
-    """How it reads the paged KV: `fused` or `paged` (views, no copies), `sdpa` or `eager` (gathered)."""
+    """How it reads the paged KV: `fused` or `paged` (views, no copies), `sdpa` or `eager` (gathered),
+    or that it keeps a `state` instead."""
 
 
 @dataclass(frozen=True, slots=True)

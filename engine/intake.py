@@ -37,6 +37,8 @@ def sequence_of(request: Request, pair: Loaded, limits: Limits) -> Sequence:
 
 def make_drafter(pair: Loaded, config: EngineConfig) -> Drafter | None:
     """Who drafts, by `config.drafter`; None for nobody. Raises InvalidRequest for a chain without a model."""
+    if pair.target.stateful:
+        return None
     if config.drafter == "chain" and pair.draft is None:
         raise InvalidRequest("The chain drafter needs a draft model; give one, or use ngram.")
     model = None

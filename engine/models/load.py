@@ -21,7 +21,7 @@ from .budget import pool_blocks
 from .paged import PagedModel
 from .quantize import int8_support
 from .reading import Files
-from .selfcheck import Attached, attach
+from .selfcheck import Attached, attach, attach_stateful
 from .source import Progress, first_line, locate
 from .tokenizer import Tokenizer, check_same
 
@@ -80,7 +80,15 @@ def load_pair(
             run = partial(on_device, picked)
             how = picked, wanted, progress, layout
             big = run(partial(_load, target_files, "target", *how))
+            if big.stateful:
+                _refuse_exact(config)
+                progress(Loading("the target keeps a state that cannot be rolled back: it runs without speculation"))
+                draft_files = None
             small = None if draft_files is None else run(partial(_load, draft_files, "draft", *how))
+            if small is not None and small.stateful:
+                raise UnsupportedModel(
+                    f"{draft} keeps a state that cannot be rolled back; choose another draft, or none."
+                )
             progress(Loading("reserving the KV pool"))
             context = min(_context(big.model), config.max_context or 1 << 60)
             blocks = _pool_size(big, small, context, config, read_memory(picked))
@@ -98,7 +106,7 @@ def load_pair(
         draft=draft_model,
         tokenizer=tokenizer,
         target_name=str(target),
-        draft_name=None if draft is None else str(draft),
+        draft_name=None if small is None else str(draft),
         device=picked,
         context=context,
         draft_context=_context(small.model) if small else 0,
@@ -129,6 +137,11 @@ def _stored_int8(device: Device) -> Dtype | None:
     """Weights that are int8 already stay so, however small the model, where a CPU multiplies bytes faster."""
     support = int8_support() if device.kind == "cpu" else None
     return "int8" if support and support.pays else None
+
+
+def _refuse_exact(config: EngineConfig) -> None:
+    if config.exact:
+        raise UnsupportedModel("A model that keeps a state cannot run with exact; leave that out.")
 
 
 def _find(
@@ -167,7 +180,12 @@ def _load(files: Files, role: str, device: Device, dtype: Dtype | None, progress
     except Exception as error:
         raise _explain(error, files) from error
     progress(Loading(f"checking the {role}"))
-    attached = attach(model, _context(model), int8=support and support.activations, kv=layout)
+    try:
+        attached = attach(model, _context(model), int8=support and support.activations, kv=layout)
+    except UnsupportedModel as refusal:
+        if layout == "blocks":
+            raise  # What transformers does for a state is nothing for DirectML.
+        attached = attach_stateful(model, refusal)
     if dtype == "int8" and not attached.int8:
         kind = model.config.model_type
         why = attached.no_int8

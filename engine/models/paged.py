@@ -23,9 +23,9 @@ from .fused import FusedDecoder
 from .int8_modules import int8_bytes
 from .threads import ROWS, limited
 
-Attention = Literal["fused", "paged", "sdpa", "eager"]
+Attention = Literal["fused", "paged", "sdpa", "eager", "state"]
 """`fused` is our own decoder, `paged` our attention in the model's; both read the pool in place. The other two are the
-model's own, over gathered KV."""
+model's own, over gathered KV; `state` is a model that keeps one, see `stateful`."""
 STORES: dict[Layout, type[SlabStore] | type[BlockStore]] = {"slab": SlabStore, "blocks": BlockStore}
 
 
@@ -58,6 +58,9 @@ class Replayed(Protocol):
 
 class PagedModel:
     """`model` must already use the attention implementation that `attention` names (see `selfcheck.attach`)."""
+
+    stateful = False
+    """Whether it keeps a state that cannot be rolled back: nothing may be drafted for it."""
 
     def __init__(
         self,

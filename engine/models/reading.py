@@ -185,17 +185,19 @@ def _configuration(files: Files, raw: Mapping[str, Any]) -> Any:
     from transformers import AutoConfig
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-    if raw.get("auto_map") and not files.code and raw.get("model_type") not in CONFIG_MAPPING:
+    kind = raw.get("model_type")
+    known = isinstance(kind, str) and kind in CONFIG_MAPPING
+    if raw.get("auto_map") and not files.code and not known:
         raise own_code(files.path)
     with quiet():
         try:
             return AutoConfig.from_pretrained(**files.source)
         except Exception as error:
             reason = first_line(error)
-            if raw.get("model_type") is None and not files.gguf:
+            if kind is None and not files.gguf:
                 reason = "its config.json names no model_type"
-            elif not files.gguf and raw.get("model_type") not in CONFIG_MAPPING:
-                reason = f"model type {raw.get('model_type')!r:.60}"
+            elif not files.gguf and not known:
+                reason = f"model type {kind!r:.60}"
             raise UnsupportedModel(
                 f"{files.path} is no causal language model that transformers knows ({reason}); choose another."
             ) from error

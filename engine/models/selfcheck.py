@@ -23,6 +23,7 @@ from .fused import FusedDecoder, fuse
 from .int8_modules import put_back, replace_linears, why_not
 from .paged import Attention, PagedModel, Span
 from .quantize import Activations
+from .stateful import NOMINAL, StatefulModel, stored_shapes
 
 TOLERANCE = {torch.float32: 1e-3}
 HALF_TOLERANCE = 0.1
@@ -44,6 +45,8 @@ class Attached:
     shapes: list[LayerShape]
     parameters: int
     int8: bool = False
+    stateful: bool = False
+    """It keeps a state that cannot be rolled back: nothing may be drafted for it."""
     no_int8: str | None = None
     """Why it is not in int8 although that was asked for."""
     kv: Layout = "slab"
@@ -55,6 +58,8 @@ class Attached:
 
     def paged(self, blocks: int, *, remember: bool = True, exact: bool = False) -> PagedModel:
         """Over a pool of its own."""
+        if self.stateful:
+            return StatefulModel(self.model, self.shapes, blocks, parameters=self.parameters)
         return PagedModel(
             self.model,
             self.shapes,
@@ -85,6 +90,20 @@ def attach(model: Any, context: int, *, int8: Activations | None = None, kv: Lay
     if attached.fused is None:
         return _replaced(attached, int8, wanted)
     return _quantized(attached, attached.fused, int8, wanted)
+
+
+def attach_stateful(model: Any, refusal: UnsupportedModel) -> Attached:
+    """What `attach` refused, over a state of its own for each text. Raises `refusal` if that is not right either."""
+    try:
+        parameters = sum(p.numel() for p in model.parameters())
+        attached = Attached(model, "state", False, None, NOMINAL, parameters, stateful=True)
+        got, wanted = _paged(attached.paged(CHECK_BLOCKS)), _reference(model)
+        attached = replace(attached, shapes=stored_shapes(model))
+    except Exception as error:
+        raise refusal from error
+    if not all(_agree(a, b) for a, b in zip(got, wanted, strict=True)):
+        raise refusal
+    return attached
 
 
 def _replaced(attached: Attached, activations: Activations, wanted: list[Tensor]) -> Attached:

@@ -43,6 +43,8 @@ class Tokenizer:
                 tokenizer = cls(AutoTokenizer.from_pretrained(**pretrained(path, code=code)))
                 if not tokenizer.inner.get_vocab():
                     raise ValueError("it has no vocabulary")
+                # Some settings that are wrong show only in use.
+                tokenizer.decode([*tokenizer.encode("Hello."), *tokenizer.inner.all_special_ids])
                 return tokenizer
         except BaseException as error:
             # What panics in tokenizers' Rust is no Exception.

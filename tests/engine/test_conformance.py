@@ -9,7 +9,7 @@ import tiny
 import zoo
 
 from engine import Engine, Request, Speculation, UnsupportedModel
-from engine.models.selfcheck import attach
+from engine.models.selfcheck import attach, attach_stateful
 
 LENGTH = 14
 PROMPTS = [tiny.prompt(3, 1), tiny.prompt(18, 2), tiny.prompt(37, 3)]
@@ -41,14 +41,18 @@ def test_greedy_tokens_are_those_of_generate(name: str, tmp_path: Path) -> None:
     assert zoo.row(name) in lines, "engine/ARCHITECTURES.md is out of date: run python tests/engine/zoo.py"
 
 
-@pytest.mark.parametrize("name", sorted(zoo.REFUSED))
+@pytest.mark.parametrize("name", sorted(zoo.REFUSED | zoo.STATEFUL))
 def test_what_cannot_be_paged_is_refused_with_the_reason(name: str) -> None:
-    with pytest.raises(UnsupportedModel, match="choose another model"):
-        attach(zoo.Kind(name).build(), 100)
+    model = zoo.Kind(name).build()
+    with pytest.raises(UnsupportedModel, match="choose another model") as refusal:
+        attach(model, 100)
+    if name in zoo.REFUSED:
+        with pytest.raises(UnsupportedModel, match="choose another model"):
+            attach_stateful(model, refusal.value)
 
 
 def test_the_table_names_the_whole_zoo() -> None:
     text = zoo.TABLE.read_text(encoding="utf-8")
     assert len(zoo.ZOO) >= 30
     assert [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")] == sorted(zoo.ZOO)
-    assert all(f"`{name}`" in text for name in zoo.REFUSED)
+    assert all(f"`{name}`" in text for name in zoo.REFUSED | zoo.STATEFUL)

@@ -139,6 +139,8 @@ def test_configurations(folder: Path) -> None:
     Engine.load(folder, None, device="cpu").close()
     change(file, model_type="no_such_kind")
     assert "(model type 'no_such_kind'); choose another" in said(folder)
+    change(file, model_type=["llama"])
+    assert "(model type ['llama']); choose another" in said(folder)
     change(file, model_type=None)
     assert "no causal language model" in said(folder)
     file.write_text("[" * 100_000)

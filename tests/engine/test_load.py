@@ -78,6 +78,13 @@ def test_a_damaged_tokenizer(broken: Path) -> None:
     refused(ModelNotFound, "tokenizer in .* cannot be read .*; download", broken)
 
 
+def test_settings_of_a_tokenizer_that_are_wrong_in_use(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(bundled("draft"), tmp_path / "draft"))
+    file = folder / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"model_max_length": []}))
+    refused(ModelNotFound, "tokenizer in .* cannot be read", folder)
+
+
 def test_a_model_that_is_no_language_model(broken: Path) -> None:
     (broken / "config.json").write_text(json.dumps({"model_type": "vit", "hidden_size": 32}))
     refused(UnsupportedModel, "no causal language model", broken)

@@ -103,17 +103,41 @@ ZOO: dict[str, dict[str, Any]] = {
     "vaultgemma": {**HEAD, **MIXED, "query_pre_attn_scalar": 8},
     "xglm": {"d_model": 32, "ffn_dim": 48, "num_layers": 2, "attention_heads": 4, "vocab_size": tiny.VOCAB},
 }  # fmt: skip
+SCAN = {"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_d_state": 8}
+LINEAR = {
+    **HEAD, "layer_types": ["linear_attention", "full_attention", "linear_attention"], "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 8,
+}  # fmt: skip
+STATEFUL: dict[str, dict[str, Any]] = {
+    "bamba": {**SCAN, "attn_layer_indices": [1], "mamba_expand": 2},
+    "bloom": {
+        "hidden_size": 32, "n_layer": 2, "n_head": 4, "vocab_size": tiny.VOCAB, "initializer_range": 0.4, OWN: True,
+    },
+    "falcon_h1": {**SCAN, "mamba_d_ssm": 32, "mamba_n_heads": 4},
+    "falcon_mamba": {},
+    "jamba": {"num_experts": 2, "attn_layer_period": 2, "attn_layer_offset": 1, "use_mamba_kernels": False},
+    "lfm2": {"layer_types": ["conv", "full_attention", "conv"], "block_auto_adjust_ff_dim": False},
+    "mamba": {},
+    "mamba2": {"num_heads": 8, "head_dim": 8, "state_size": 8, "n_groups": 1, "expand": 2},
+    "qwen3_5_text": LINEAR,
+    "qwen3_next": {**LINEAR, **QWEN_EXPERTS, "shared_expert_intermediate_size": 16},
+    "rwkv": {"attention_hidden_size": 32},
+    "zamba2": {
+        "layers_block_type": ["mamba", "hybrid", "mamba"], "hybrid_layer_ids": [1], "mamba_d_state": 8,
+        "n_mamba_heads": 8, "mamba_headdim": 8, "mamba_ngroups": 1, "use_mamba_kernels": False,
+        "attention_head_dim": 16,
+    },
+}  # fmt: skip
+"""Linear attention, state spaces, hybrids and others that cannot run over a paged cache: without speculation."""
 REFUSED: dict[str, dict[str, Any]] = {
     "bert": {},
-    "bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 4, "vocab_size": tiny.VOCAB, OWN: True},
-    "falcon_mamba": {},
-    "jamba": {"num_experts": 2, "attn_layer_period": 2, "attn_layer_offset": 1},
-    "mamba": {},
     "openai-gpt": {**tiny.GPT2, OWN: True},
-    "rwkv": {"attention_hidden_size": 32},
+    "recurrent_gemma": {
+        "lru_width": 32, "block_types": ["recurrent", "recurrent", "attention"], "attention_window_size": 16,
+    },
     "xlm": {"emb_dim": 32, "n_heads": 4, "n_layers": 2, "n_words": tiny.VOCAB, OWN: True},
-}
-"""Linear attention, state spaces, encoders and others that cannot run over a paged cache: refused with a reason."""
+}  # fmt: skip
+"""Encoders and others that can run neither way: refused with a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +148,7 @@ class Kind:
 
     def build(self, *, seed: int = 0) -> Any:
         """A random model in float32, so small that a test can afford it."""
-        settings = dict(ZOO.get(self.name) or REFUSED.get(self.name, {}))
+        settings = dict((ZOO | STATEFUL | REFUSED)[self.name])
         settings = settings if settings.pop(OWN, False) else {**tiny.LLAMA, **settings}
         torch.manual_seed(seed)
         config = AutoConfig.for_model(self.name, **settings)
@@ -180,6 +204,10 @@ def row(name: str) -> str:
     return f"| `{name}` | {' | '.join(cells)} | **{found[0].attention}** | {batch} | {'yes' if kind.window else ''} |"
 
 
+def _names(kinds: dict[str, dict[str, Any]]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(kinds))
+
+
 def table() -> str:
     lines = [
         "# Architectures",
@@ -197,8 +225,13 @@ def table() -> str:
         "|---|---|---|---|---|---|---|---|",
         *(row(name) for name in sorted(ZOO)),
         "",
-        f"Refused, each with the reason: {', '.join(f'`{name}`' for name in sorted(REFUSED))}, and what else keeps",
-        "a state that is not keys and values (linear attention, state spaces, hybrids): it could not be rolled back.",
+        "Linear attention, state spaces, hybrids and whatever else cannot run over paged KV but goes on rightly from a",
+        "state of its own run without speculation, one text after the other in a step, and take over nobody's past:",
+        f"tested are {_names(STATEFUL)}.",
+        "",
+        f"Refused, each with the reason: {_names(REFUSED)}, encoder-decoders such as `t5` and `bart`, and models that",
+        "write no text. Of models for pictures and text those run that `transformers` knows as causal language models",
+        "(`gemma3`), with text alone.",
         "",
         "This file is written by `python tests/engine/zoo.py`.",
     ]
