@@ -65,7 +65,7 @@ class _Norm:
     def __init__(self, weight: Tensor, eps: float, explicit: bool = False) -> None:
         """`explicit`: spelled out in float32, where no fused operator is to be trusted."""
         self._weight, self._eps, self._explicit = weight, eps, explicit
-        size = len(weight)
+        self._size = size = len(weight)
         self._lean = weight.device.type == "cpu" and weight.dtype == torch.float32 and not explicit
         self._mean = torch.full((size, 1), 1 / size) if self._lean else weight
         self._floor = torch.full((1, 1), eps) if self._lean else weight
@@ -81,7 +81,7 @@ class _Norm:
         if not self._lean:
             return F.rms_norm(x, self._weight.shape, self._weight, self._eps)
         # On a CPU rms_norm is many small kernels; a product with a column of 1/size is the mean, and adds eps, in one.
-        flat = x.reshape(-1, len(self._weight))
+        flat = x.reshape(-1, self._size)
         scale = torch.addmm(self._floor, flat * flat, self._mean).rsqrt_()
         return (flat * scale).mul_(self._weight).view(x.shape)
 

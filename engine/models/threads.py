@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 
 SMALL = 2**18
@@ -14,15 +11,19 @@ ROWS = 32
 """Rows up to which that holds; a prompt is worth all threads."""
 
 
-@contextmanager
-def limited(threads: int | None) -> Iterator[None]:
-    """Run with so many threads of torch's, of this thread of ours."""
-    before = torch.get_num_threads()
-    if threads is None or before <= threads:
-        yield
-        return
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+class limited:
+    """Run with at most so many of torch's threads; None leaves them. Entered in every step, so no generator."""
+
+    __slots__ = ("_before", "_threads")
+
+    def __init__(self, threads: int | None) -> None:
+        self._threads = threads
+
+    def __enter__(self) -> None:
+        self._before = torch.get_num_threads()
+        if self._threads is not None and self._before > self._threads:
+            torch.set_num_threads(self._threads)
+
+    def __exit__(self, *error: object) -> None:
+        if self._threads is not None and self._before > self._threads:
+            torch.set_num_threads(self._before)
