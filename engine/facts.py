@@ -53,6 +53,9 @@ class Emitted:
     """Natural log of its probability by the raw logits, before temperature and the rest; only if it was asked for."""
     top: tuple[tuple[int, float], ...] = ()
     """The likeliest tokens here, likeliest first, as (id, logprob)."""
+    p: float | None = None
+    """The target's probability of it, as in `Drafted`. None in older recordings, and for a plain token at
+    temperature 0, where nobody works it out."""
 
 
 @dataclass(frozen=True, slots=True)

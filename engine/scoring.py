@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .drafters.base import Proposal
-from .sampling import chances, distribution, penalise, seen_rows
+from .sampling import distribution, penalise, seen_rows
 from .sequence import Sequence
 from .verify import Verdict, verify, verify_greedy
 
@@ -38,6 +38,7 @@ class Score:
     verdict: Verdict
     q: Tensor
     p: Tensor
+    """`[depth + 1]`: of each draft and of the token after the kept ones; empty for a plain token at temperature 0."""
     raw: Tensor | None
     """`[1 + 2n, depth + 1]` where log probabilities were asked for: of what may be emitted, then the ids and the log
     probabilities of the n likeliest; all of the raw logits, before temperature and the rest."""
@@ -45,7 +46,7 @@ class Score:
     def flat(self) -> Tensor:
         """Everything the host wants to know, as one tensor: float32 holds token ids exactly up to 2**24."""
         verdict = torch.stack((self.verdict.accepted, self.verdict.next))
-        parts = [verdict, self.drafts, self.q, self.p] if len(self.drafts) else [verdict]
+        parts = [verdict, self.drafts, self.q, self.p] if len(self.p) else [verdict]
         if self.raw is not None:
             parts.append(self.raw.flatten())
         return torch.cat([part.float() for part in parts])
@@ -64,9 +65,11 @@ class Told:
     raw: list[list[float]]
 
     @classmethod
-    def parse(cls, values: list[float], depth: int) -> Told:
-        drafts, q, p = (values[2 + i * depth : 2 + (i + 1) * depth] for i in range(3))
-        rest = values[2 + 3 * depth :]
+    def parse(cls, values: list[float], depth: int, chances: int) -> Told:
+        """`chances` is how many there are of `p`."""
+        drafts, q = (values[2 + i * depth : 2 + (i + 1) * depth] for i in range(2))
+        p = values[2 + 2 * depth : 2 + 2 * depth + chances]
+        rest = values[2 + 2 * depth + chances :]
         raw = [rest[at : at + depth + 1] for at in range(0, len(rest), depth + 1)]
         return cls(int(values[0]), int(values[1]), [int(t) for t in drafts], q, p, raw)
 
@@ -74,6 +77,11 @@ class Told:
     def kept(self) -> list[int]:
         """The tokens to emit."""
         return [*self.drafts[: self.accepted], self.follower]
+
+    @property
+    def chances(self) -> list[float | None]:
+        """The target's probability of each token to emit; None where it was not worked out."""
+        return [*self.p[: self.accepted], self.p[-1]] if self.p else [None] * (self.accepted + 1)
 
     def logprob(self, place: int) -> float | None:
         """Of the emitted token at `place`; None unless asked for."""
@@ -116,15 +124,14 @@ def score(sequence: Sequence, weighed: Weighed) -> Score:
     depth = len(drafts)
     if sequence.request.sampling.greedy:
         verdict = verify_greedy(p.argmax(-1), drafts)
-        judged = chances(p[:depth], drafts) if depth else chance
+        judged = _chances(p.softmax(-1), drafts, verdict) if depth else chance
         return Score(drafts, verdict, chance, judged, _raw(sequence, logits, drafts, verdict))
     verifier = sequence.request.speculation.verifier
     if depth and q is None:
         q = torch.zeros_like(p[:depth]).scatter(1, drafts[:, None], 1.0)
         verifier = "token"
     verdict = verify(p, p[:0] if q is None else q, drafts, sequence.uniforms(depth + 1), verifier)
-    judged = p[:depth].gather(1, drafts[:, None]).squeeze(1)
-    return Score(drafts, verdict, chance, judged, _raw(sequence, logits, drafts, verdict))
+    return Score(drafts, verdict, chance, _chances(p, drafts, verdict), _raw(sequence, logits, drafts, verdict))
 
 
 def to_host(scores: Iterable[Score]) -> list[Told]:
@@ -134,9 +141,15 @@ def to_host(scores: Iterable[Score]) -> list[Told]:
     values: list[float] = (torch.cat(parts) if len(parts) > 1 else parts[0]).tolist() if parts else []
     out, at = [], 0
     for part, scored in zip(parts, scores, strict=True):
-        out.append(Told.parse(values[at : at + len(part)], len(scored.drafts)))
+        out.append(Told.parse(values[at : at + len(part)], len(scored.drafts), len(scored.p)))
         at += len(part)
     return out
+
+
+def _chances(law: Tensor, drafts: Tensor, verdict: Verdict) -> Tensor:
+    """By the target's law `[depth + 1, vocab]`, as in `Score.p`."""
+    last = law.index_select(0, verdict.accepted.reshape(1)).gather(1, verdict.next.reshape(1, 1))
+    return torch.cat((law[: len(drafts)].gather(1, drafts[:, None]), last)).squeeze(1)
 
 
 def _raw(sequence: Sequence, logits: Tensor | None, drafts: Tensor, verdict: Verdict) -> Tensor | None:

@@ -128,13 +128,13 @@ class Sequence:
         """The sequence's next random numbers `[count]` in [0, 1), on its device."""
         return self.dice.take(count).to(self.device)
 
-    def accept(self, ids: Items[int], origins: Items[Origin]) -> list[Emitted]:
-        """Take the tokens of a cycle, up to the one that finishes the text."""
+    def accept(self, ids: Items[int], origins: Items[Origin], chances: Items[float | None]) -> list[Emitted]:
+        """Take the tokens of a cycle, with the target's probability of each, up to the one that finishes the text."""
         now = time.perf_counter()
         emitted = []
-        for token, origin in zip(ids, origins, strict=True):
+        for token, origin, p in zip(ids, origins, chances, strict=True):
             self.tokens.append(token)
-            emitted.append(Emitted(token, self._show(token), origin))
+            emitted.append(Emitted(token, self._show(token), origin, p=p))
             if self.reason:
                 break
         if self.first_at is None:

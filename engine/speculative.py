@@ -181,7 +181,7 @@ class Speculator:
         sequence.dice.settle()
         last: Origin = "plain" if depth == 0 else "bonus" if told.accepted == depth else "correction"
         origins: list[Origin] = ["draft"] * told.accepted
-        emitted = sequence.accept(told.kept, [*origins, last])
+        emitted = sequence.accept(told.kept, [*origins, last], told.chances)
         if told.raw:
             emitted = [replace(e, logprob=told.logprob(i), top=told.likeliest(i)) for i, e in enumerate(emitted)]
         # A stop within the kept tokens ends the text there: what follows was kept by nobody.

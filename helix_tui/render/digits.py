@@ -32,5 +32,10 @@ def large(text: str, scale: int = 1) -> list[str]:
     return ["".join(_HALVES[pair] for pair in zip(upper, lower, strict=True)) for upper, lower in halves]
 
 
+def fitting(sample: str, width: int, rows: int) -> int:
+    """The largest scale, from 1 to 3, at which a text like `sample` fits into `width` cells and `rows` rows."""
+    return next((s for s in (3, 2) if ROWS * s <= rows and len(large(sample, s)[0]) <= width), 1)
+
+
 def _row(glyph: list[str], row: int, scale: int) -> str:
     return "".join(pixel * scale for pixel in glyph[row])

@@ -41,17 +41,24 @@ WHY = (
 )
 
 
-def help_text(keys: Sequence[tuple[str, str]]) -> Content:
-    lines: list[Content] = [_title("Keys")]
-    lines += [_row(key, "$accent", what) for key, what in (*keys, *PROMPT_KEYS)]
+def key_text(keys: Sequence[tuple[str, str]], width: int) -> Content:
+    """The keys of one screen, in `width` cells."""
+    rows = [line for key, what in keys for line in _row(key, "$accent", what, width)]
+    return Content("\n").join([_title("Keys"), *rows])
+
+
+def help_text(keys: Sequence[tuple[str, str]], width: int) -> Content:
+    """Everything: the keys of the chat, what colours and shapes mean, and what happens, in `width` cells."""
+    lines: list[Content] = [key_text((*keys, *PROMPT_KEYS), width)]
     lines += [Content(""), _title("Tokens")]
     for kind, what in TOKENS:
         sample = Content.assemble((f"{GLYPHS[kind]} cell", CELL_STYLES[kind]), "  ")
         if kind in TEXT_STYLES:
             sample = Content.assemble(sample, ("text", TEXT_STYLES[kind]))
-        lines.append(Content.assemble(sample, " " * (KEYS - sample.cell_length), what))
+        lines += _beside(sample, Content(what), width)
     lines += [Content(""), _title("KV blocks"), Content("Each holds the keys and values of a few tokens (16).")]
-    lines += [_row(BLOCK_GLYPHS[state], BLOCK_STYLES[state], what) for state, what in BLOCKS]
+    for state, what in BLOCKS:
+        lines += _row(BLOCK_GLYPHS[state], BLOCK_STYLES[state], what, width)
     lines += [Content(""), _title("What happens"), Content(WHY)]
     return Content("\n").join(lines)
 
@@ -60,5 +67,14 @@ def _title(text: str) -> Content:
     return Content.assemble((text, "bold $accent"))
 
 
-def _row(key: str, style: str, what: str) -> Content:
-    return Content.assemble((key, style), " " * max(1, KEYS - len(key)), (what, "$foreground"))
+def _row(key: str, style: str, what: str, width: int) -> list[Content]:
+    return _beside(Content.assemble((key, style)), Content.assemble((what, "$foreground")), width)
+
+
+def _beside(left: Content, right: Content, width: int) -> list[Content]:
+    """Words in a column of their own beside what they explain; below it where there is no room for a column."""
+    if width < 2 * KEYS:
+        return [left, *(Content.assemble("  ", line) for line in right.wrap(max(1, width - 2)))]
+    first, *more = right.wrap(width - KEYS)
+    start = Content.assemble(left, " " * max(1, KEYS - left.cell_length), first)
+    return [start, *(Content.assemble(" " * KEYS, line) for line in more)]

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len
 from textual.content import Content
 
 from ..messages import Depth
 from ..race import Lane, Name, Race, Round
 from .bars import bar
-from .digits import ROWS, large
+from .digits import ROWS, fitting, large
 from .heading import heading, stack
 from .text import fit, label, safe
 from .units import count, percent, rate, seconds
 
 TITLES = {"baseline": "Baseline", "speculative": "Speculative"}
-FAIR = "measured one after the other, replayed together · decoding only, after one warm-up for both"
+FAIR = (
+    "measured one after the other, replayed together · decoding only, after one warm-up for both",
+    "measured one after the other, replayed together",
+    "measured in turn, replayed together",
+)
+"""The longest that fits is said."""
 FLAG = "▚▞"
 LEAST, MOST = 6.0, 30.0
 """Seconds that a replay takes at least, and at most if it can be helped."""
@@ -25,6 +32,8 @@ LOW = 0.5
 """Of acceptance: below this the draft itself is to blame for a loss."""
 ASIDE = 40
 """Cells beside the large ratio, below which the words take its place."""
+USUAL, BESIDE = "888.8", 30
+"""What large figures are measured by, so that they keep their size, and the cells that their words want."""
 
 Part = str | tuple[str, str]
 
@@ -43,6 +52,17 @@ def in_words(pace: float) -> str:
     if pace == 1:
         return "at the measured speed"
     return f"{pace:g}× slower than measured" if pace > 1 else f"{1 / pace:g}× faster than measured"
+
+
+def fair(width: int) -> Content:
+    """How it was measured."""
+    return _longest([Content.assemble((words, "$muted")) for words in FAIR], width)
+
+
+def _longest(variants: Sequence[Content], width: int) -> Content:
+    """The first of them that fits; the last, cut, where none does."""
+    found = next((words for words in variants if words.cell_length <= width), variants[-1])
+    return found.truncate(width, ellipsis=True)
 
 
 def title(race: Race, width: int) -> Content:
@@ -97,14 +117,13 @@ def waiting_lane(race: Race, name: Name, width: int, height: int) -> Content:
     else:
         words, style = "waits for its turn", "$faint"
     shown = f"{tokens:,}" if tokens else "–"
-    lines = [heading(TITLES[name], _depth(race, name), width)]
+    lines = [heading(TITLES[name], _depth(race, name, width), width)]
     if height < 5:
         lines.append(Content.assemble((f"{shown} {words}", style)))
         return stack(lines, width, height)
-    digits = large(shown)
-    for row in range(ROWS):
+    for row, digits in enumerate(large(shown, fitting(USUAL, width - BESIDE, height - 3))):
         aside = (f"   {words}", style) if row == 0 else ""
-        lines.append(Content.assemble((digits[row], "$foreground" if tokens else "$faint"), aside))
+        lines.append(Content.assemble((digits, "$foreground" if tokens else "$faint"), aside))
     lines += [Content("")] * max(0, height - len(lines) - 1)
     lines.append(bar(tokens / (race.question.max_tokens or 1), width, style))
     return stack(lines, width, height)
@@ -120,12 +139,12 @@ def lane(race: Race, name: Name, shown: int, place: int | None, width: int, heig
     if height < 5:
         head = heading(TITLES[name], f"{figure} tokens/s", width, style)
         return stack([head, track(min(shown, goal), goal, place, width, style)], width, height)
-    lines = [heading(TITLES[name], _depth(race, name), width)]
-    digits = large(figure)
+    lines = [heading(TITLES[name], _depth(race, name, width), width)]
+    digits = large(figure, fitting(USUAL, width - BESIDE, height - 3))
     room = max(0, width - cell_len(digits[0]) - 3)
-    aside = [Content.assemble(("tokens/s", "$muted")), _drafting(run), _first(run)]
-    for row in range(ROWS):
-        lines.append(Content.assemble((digits[row], style), "   ", aside[row].truncate(room)))
+    aside = [Content.assemble(("tokens/s", "$muted")), _drafting(run, room), _first(run, room)]
+    for row, drawn in enumerate(digits):
+        lines.append(Content.assemble((drawn, style), "   ", aside[row] if row < len(aside) else ""))
     lines += [Content("")] * max(0, height - len(lines) - 1)
     lines.append(track(min(shown, goal), goal, place, width, style))
     return stack(lines, width, height)
@@ -144,25 +163,27 @@ def track(shown: int, goal: int, place: int | None, width: int, style: str) -> C
     ).truncate(width)
 
 
-def _depth(race: Race, name: Name) -> str:
+def _depth(race: Race, name: Name, width: int) -> str:
     depth: Depth = 0 if name == "baseline" else race.question.depth
     words = "adaptive depth" if depth == "auto" else f"depth {depth}"
-    return f"{words} · measured {'first' if race.round.order[0] == name else 'second'}"
+    whole = f"{words} · measured {'first' if race.round.order[0] == name else 'second'}"
+    return whole if cell_len(f"{TITLES[name]} ─ {whole}") <= width else words
 
 
-def _drafting(run: Lane) -> Content:
+def _drafting(run: Lane, width: int) -> Content:
     if not run.drafted or run.mean_length is None:
-        return Content.assemble(("1 token a round", "$muted"))
-    return Content.assemble(
-        (percent(run.acceptance), "$foreground"),
-        (f" accepted · {run.mean_length:.2f} tokens a round", "$muted"),
-    )
+        return _longest([Content.assemble(("1 token a round", "$muted"))], width)
+    share = (percent(run.acceptance), "$foreground")
+    more = (f" accepted · {run.mean_length:.2f} tokens a round", f" · {run.mean_length:.2f} a round", " accepted")
+    return _longest([Content.assemble(share, (words, "$muted")) for words in more], width)
 
 
-def _first(run: Lane) -> Content:
+def _first(run: Lane, width: int) -> Content:
     if run.ttft is None:
         return Content("")
-    return Content.assemble((f"apart from it: first token {seconds(run.ttft)}", "$faint"))
+    first = f"first token {seconds(run.ttft)}"
+    said = (f"apart from it: {first}", first, "")
+    return _longest([Content.assemble((words, "$faint")) for words in said], width)
 
 
 def verdict(race: Race, width: int, height: int) -> Content:
@@ -173,16 +194,28 @@ def verdict(race: Race, width: int, height: int) -> Content:
         lines.append(Content.assemble(("Too short to compare: ask something with a longer reply.", "$corrected")))
         return stack(lines, width, height)
     style = "$accepted" if ratio >= 1 + TIE else "$corrected" if ratio < 1 - TIE else "$foreground"
-    words = [Content.assemble((outcome(race), f"bold {style}")), _output(race), _method(race)]
-    digits = large(f"{ratio:.2f}×")
+    shown = f"{ratio:.2f}×"
+    beside, above = fitting(shown, width - ASIDE - 4, height - 1), fitting(shown, width, height - 2)
+    digits = large(shown, beside)
     room = max(0, width - cell_len(digits[0]) - 4)
-    if height < ROWS + 1 or room < ASIDE:
-        for part in words:
-            lines += part.wrap(max(1, width))
+    if height > ROWS and room >= ASIDE and beside >= above:
+        aside = [_longest(_outcomes(race, style), room), _longest([_output(race), *_same(race)], room)]
+        aside.append(_longest(_method(race), room))
+        for row, drawn in enumerate(digits):
+            lines.append(Content.assemble((drawn, f"bold {style}"), "    ", aside[row] if row < len(aside) else ""))
         return stack(lines, width, height)
-    for row in range(ROWS):
-        lines.append(Content.assemble((digits[row], f"bold {style}"), "    ", words[row].truncate(room, ellipsis=True)))
+    if height > ROWS + 3:
+        lines += [Content.assemble((row, f"bold {style}")) for row in large(shown, above)]
+    for part in (_outcomes(race, style)[0], _output(race), _method(race)[0]):
+        lines += part.wrap(max(1, width))
     return stack(lines, width, height)
+
+
+def _outcomes(race: Race, style: str) -> list[Content]:
+    """In full; of a win also without the draft's share. A loss keeps its reason."""
+    said = outcome(race)
+    short = [said.partition(";")[0]] if race.ratio is not None and race.ratio >= 1 else []
+    return [Content.assemble((words, f"bold {style}")) for words in (said, *short)]
 
 
 def outcome(race: Race) -> str:
@@ -243,8 +276,13 @@ def _output(race: Race) -> Content:
     return Content.assemble((sameness(race), "$foreground" if race.identical is not False else "$corrected"))
 
 
-def _method(race: Race) -> Content:
-    """How often, and what each time gave."""
+def _same(race: Race) -> list[Content]:
+    """The same in two words, where they are true."""
+    return [Content.assemble(("identical output", "$foreground"))] if race.identical else []
+
+
+def _method(race: Race) -> list[Content]:
+    """How often, and what each time gave; also without it."""
     base, fast = race.rate("baseline"), race.rate("speculative")
     parts: list[Part] = []
     if base is not None and fast is not None:
@@ -254,4 +292,4 @@ def _method(race: Race) -> Content:
         parts.append((f" · middle of {len(race.rounds)}, in both orders: {each}", "$muted"))
     else:
         parts.append((" · r measures again, in the other order", "$faint"))
-    return Content.assemble(*parts)
+    return [Content.assemble(*parts), Content.assemble(*parts[:1])]

@@ -61,7 +61,8 @@ def row(cycle: Cycle, before: str, width: int, height: int, mark: int | None = N
     cells = [_drafted(cycle, position) for position in range(len(cycle.drafted))]
     for own in cycle.emitted[cycle.accepted :]:
         word = OWN.get(own.origin, "")
-        cells.append((f"{GLYPHS[own.origin]} {label(own.text)}", "", "", word, CELL_STYLES[own.origin]))
+        p = f"p {chance(own.p)}" if own.p is not None else ""
+        cells.append((f"{GLYPHS[own.origin]} {label(own.text)}", "", p, word, CELL_STYLES[own.origin]))
     if not cells:
         return []
     cell, context = _widths(len(cells), width)

@@ -97,7 +97,7 @@ def _quoted(text: str) -> list[str]:
 
 def _models(facts: Facts) -> str:
     target, draft = facts.loaded.target, facts.loaded.draft
-    names = f"{_name(target.name)} {millions(target.parameters)}"
+    names = f"{_name(target.name)} {millions(target.parameters)}".strip()
     return f"{names} ⇠ draft {millions(draft.parameters)}" if draft is not None else names
 
 

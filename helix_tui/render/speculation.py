@@ -13,7 +13,7 @@ from .bars import bar, column
 from .heading import heading, stack
 from .origins import CELL_STYLES, GLYPHS, legend
 from .text import fit, label, safe
-from .units import percent
+from .units import count, percent
 
 WIDEST = 11
 TEXT_FROM = 4
@@ -115,12 +115,12 @@ def _foot(
 
 
 def advice(best: Estimate) -> str:
-    """`best depth ≈ 3, 1.42× plain: an estimate from 64 rounds`."""
-    basis = f"an estimate from {best.rounds:,} rounds"
+    """`best depth ≈ 3, 1.42× plain (estimate, 64 rounds)`."""
+    basis = f"(estimate, {count(best.rounds, 'round')})"
     if not best.depth:
-        return f"best depth ≈ 0: drafting does not pay, {basis}"
+        return f"best depth ≈ 0: drafting does not pay {basis}"
     more = " or more" if best.depth == best.deepest else ""
-    return f"best depth ≈ {best.depth}{more}, {best.gain:.2f}× plain: {basis}"
+    return f"best depth ≈ {best.depth}{more}, {best.gain:.2f}× plain {basis}"
 
 
 def _positions(figures: Speculating, columns: int, cell: int, *, tall: bool, best: int) -> list[Content]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.cells import cell_len
 from textual.content import Content
 
 from ..swarm import Member, Swarm
 from .blocks import LETTERS, owner_style
-from .digits import ROWS, large
+from .digits import ROWS, fitting, large
 from .flow import Flow
 from .heading import heading, stack
 from .origins import TEXT_STYLES
 from .text import fit, label, safe
 from .units import count, percent, rate
 
+Told = Callable[[str], str]
 LANE_WIDTH, LANE_HEIGHT = 32, 4
 """Narrower or lower than this a lane says little: rather fewer columns."""
 ROOMY = 48
@@ -48,8 +49,11 @@ def columns(members: int, width: int, height: int) -> int:
     return widest
 
 
-def lanes(swarm: Swarm, texts: Sequence[Flow], width: int, height: int) -> Content:
-    """All lanes as a grid in `width` by `height` cells; `texts` has what each has said."""
+def lanes(swarm: Swarm, texts: Sequence[Flow], width: int, height: int, told: Told = str) -> Content:
+    """All lanes as a grid in `width` by `height` cells; `texts` has what each has said.
+
+    `told` is how an error is said.
+    """
     across = columns(len(swarm.members), width, height)
     down = -(-len(swarm.members) // across)
     gap = 3
@@ -58,13 +62,13 @@ def lanes(swarm: Swarm, texts: Sequence[Flow], width: int, height: int) -> Conte
     lines: list[Content] = []
     for row in range(down):
         members = range(row * across, min(len(swarm.members), (row + 1) * across))
-        drawn = [lane(swarm.members[i], texts[i], cell, tall) for i in members]
+        drawn = [lane(swarm.members[i], texts[i], cell, tall, told) for i in members]
         for y in range(tall):
             lines.append(Content(" " * gap).join([_padded(part[y], cell) for part in drawn]))
     return stack(lines, width, height)
 
 
-def lane(member: Member, text: Flow, width: int, height: int) -> list[Content]:
+def lane(member: Member, text: Flow, width: int, height: int, told: Told = str) -> list[Content]:
     """`a ▶ What is a black hole? ─── 41 tokens/s` and under it the end of its text, in exactly `height` lines."""
     unit = "tokens/s" if width >= ROOMY else "tok/s"
     figure = f"{rate(member.rate)} {unit}" if member.rate is not None else ""
@@ -77,7 +81,7 @@ def lane(member: Member, text: Flow, width: int, height: int) -> list[Content]:
         (rule, "$line"), " ", (figure, "$foreground" if member.state == "writing" else "$muted"),
     )  # fmt: skip
     rows = max(0, height - 2) if height > 2 else height - 1
-    body = _body(member, text, width, rows)
+    body = _body(member, text, width, rows, told)
     lines = [head.truncate(width), *body]
     return lines + [Content("")] * (height - len(lines))
 
@@ -90,10 +94,10 @@ def _letter(member: Member) -> tuple[str, str]:
     return letter, owner_style(member.seat) if member.state in ("reading", "writing") else "$muted"
 
 
-def _body(member: Member, text: Flow, width: int, rows: int) -> list[Content]:
+def _body(member: Member, text: Flow, width: int, rows: int, told: Told) -> list[Content]:
     said: list[Content] = []
     if member.state == "failed":
-        said = [Content.assemble((safe(member.error), "$rejected")).truncate(width, ellipsis=True)]
+        said = [Content.assemble((safe(told(member.error)), "$rejected")).truncate(width, ellipsis=True)]
     elif member.state in STATES:
         words, style = STATES[member.state]
         said = [Content.assemble((words, style)).truncate(width, ellipsis=True)]
@@ -127,7 +131,10 @@ def figures(swarm: Swarm, width: int, height: int) -> Content:
     if height < ROWS + 2:
         line = Content.assemble((shown, "bold $accent"), " ", aside[0], "  ", aside[1], "  ", foot)
         return stack([head, line] if height > 1 else [line], width, height)
-    digits = large(shown)
+    digits = large(shown, fitting("888.8", width - 3 - max(part.cell_length for part in aside), height - 2))
     room = max(0, width - cell_len(digits[0]) - 3)
-    rows = [Content.assemble((digits[row], "bold $accent"), "   ", aside[row].truncate(room)) for row in range(ROWS)]
+    rows = []
+    for row, drawn in enumerate(digits):
+        beside = aside[row].truncate(room) if row < len(aside) else ""
+        rows.append(Content.assemble((drawn, "bold $accent"), "   ", beside))
     return stack([head, *rows, foot], width, height)

@@ -61,11 +61,20 @@ def _judged(traced: Traced, rule: Rule | None) -> Content:
         return Content.assemble(
             _odds(traced.draft), "   ", (verdict(traced.draft, rule, len(traced.cycle.drafted)), "")
         )
+    own: list[Part | Content] = []
+    if traced.token.p is not None:
+        own = [("target p ", "$muted"), (chance(traced.token.p), "bold"), "   "]
     if not traced.rejected:
         words = "bonus tokens are not judged" if traced.token.origin == "bonus" else "nothing was rejected here"
-        return Content.assemble((words, "$muted"))
+        return Content.assemble(*own, (words, "$muted"))
     first, *rest = traced.rejected
-    parts: list[Part | Content] = [("rejected here: ", "$muted"), (quoted(first.text), "$rejected"), " ", _odds(first)]
+    parts: list[Part | Content] = [
+        *own,
+        ("rejected here: ", "$muted"),
+        (quoted(first.text), "$rejected"),
+        " ",
+        _odds(first),
+    ]
     if rest:
         dropped = ", ".join(quoted(token.text) for token in rest)
         parts += [("  and after it ", "$muted"), (dropped, "$rejected")]
@@ -83,7 +92,7 @@ def verdict(token: Drafted, rule: Rule | None, drafted: int) -> str:
     """The rule that was applied, with its figure where it has one (what p and q are: `Drafted`)."""
     alone = chance(min(1.0, token.p / token.q) if token.q > 0 else 1.0)
     if rule == "argmax":
-        return f"temperature 0: {'kept, being' if token.kept else 'rejected, not being'} the target's likeliest token"
+        return "temperature 0: " + ("kept, " if token.kept else "rejected, not ") + "the target's likeliest"
     if rule == "token":
         return f"acceptance min(1, p/q) = {alone}"
     if rule == "block" and drafted > 1:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from textual.app import ComposeResult
-from textual.widgets import Footer
 
 from engine import Offer
 from engine.events import Emitted, FinishReason, Usage
@@ -23,6 +22,7 @@ from ..settings import Settings
 from ..sources import ReplaySource, Source
 from ..store import Store
 from ..widgets.bare import BareHorizontal, BareVertical
+from ..widgets.key_bar import KeyBar
 from ..widgets.learn import LearnPanel
 from ..widgets.lens import Lens
 from ..widgets.loading import LoadingLine, Welcome
@@ -126,7 +126,7 @@ class ChatCore(SizedScreen):
                 yield BlocksPanel(self.view, "blocks")
                 yield MemoryPanel(self.view, "memory")
         yield self.lens
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.beat = self.set_interval(1 / FRAMES, self.tick)

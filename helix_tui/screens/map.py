@@ -9,18 +9,19 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import Screen
-from textual.widgets import Footer
 
 from ..pool import Pool
 from ..render import block_map
+from ..widgets.key_bar import KeyBar, help_key, pair
 from ..widgets.panels import Panel, View
+from .beside import BesideScreen
 from .core import ChatCore
 
 FRAMES = 10
 """Pictures a second."""
 Pools = Callable[[], Pool]
 """The pool as it is now: a new chat brings a new one."""
+BLOCK, ROW = pair("Block"), pair("Row")
 
 
 class MapHead(Panel):
@@ -40,10 +41,10 @@ class MapGrid(Panel):
 
     can_focus = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "move(-1)", "Block", id="map.left"),
-        Binding("right", "move(1)", "Block", show=False, id="map.right"),
-        Binding("up", "move_row(-1)", "Row", id="map.up"),
-        Binding("down", "move_row(1)", "Row", show=False, id="map.down"),
+        Binding("left", "move(-1)", "Block", group=BLOCK, id="map.left"),
+        Binding("right", "move(1)", "Block", group=BLOCK, id="map.right"),
+        Binding("up", "move_row(-1)", "Row", group=ROW, id="map.up"),
+        Binding("down", "move_row(1)", "Row", group=ROW, id="map.down"),
         Binding("home", "move(-1000000)", "First", show=False, id="map.first"),
         Binding("end", "move(1000000)", "Last", show=False, id="map.last"),
     ]
@@ -76,7 +77,7 @@ class MapDetail(Panel):
         return block_map.detail(self._grid.pool(), loaded, self._grid.cursor, width, height)
 
 
-class MapScreen(Screen[None]):
+class MapScreen(BesideScreen):
     """Slow motion works here as well: a held round shows what it took and gave back."""
 
     VERTICAL_BREAKPOINTS = [(0, "-h0"), (12, "-h12"), (22, "-h22")]  # noqa: RUF012
@@ -84,6 +85,7 @@ class MapScreen(Screen[None]):
         Binding("escape,m,q", "dismiss", "Close", key_display="esc", id="map.close"),
         Binding("space", "hold", "Hold", id="map.hold"),
         Binding("full_stop", "step", "Round", key_display=".", id="map.step"),
+        help_key("map"),
     ]
 
     def __init__(self, chat: ChatCore, pool: Pools | None = None) -> None:
@@ -102,7 +104,7 @@ class MapScreen(Screen[None]):
             yield MapHead(self.chat.view, self.pool, held=not self.beside)
             yield self.grid
             yield MapDetail(self.grid)
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.grid.focus()

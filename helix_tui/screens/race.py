@@ -10,8 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
-from textual.widgets import Footer
 
 from engine import Event
 from engine.events import Failed, Finished
@@ -24,9 +22,11 @@ from ..render.card import card
 from ..render.text import safe
 from ..share import of_race
 from ..widgets.canvas import Canvas, Draw
+from ..widgets.key_bar import KeyBar, help_key
 from ..widgets.loading import LoadingLine
 from ..widgets.token_view import TokenView
 from .actions.sharing import write_card
+from .beside import BesideScreen
 
 if TYPE_CHECKING:
     from .core import ChatCore
@@ -67,7 +67,7 @@ class LaneView(Vertical):
         self.query_one(VerticalScroll).mount(self.body)
 
 
-class RaceScreen(Screen[None]):
+class RaceScreen(BesideScreen):
     """Runs a race beside the chat, whose figures it leaves alone."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-w0"), (70, "-w70")]  # noqa: RUF012
@@ -79,6 +79,7 @@ class RaceScreen(Screen[None]):
         Binding("enter", "finish", "To the finish", id="race.finish"),
         Binding("z,f9", "card(False)", "Card", key_display="z", id="race.card"),
         Binding("Z,shift+f9", "card(True)", "Card with text", show=False, id="race.card_text"),
+        help_key("race"),
         Binding("q", "app.quit", "Quit", id="race.quit"),
     ]
 
@@ -100,7 +101,7 @@ class RaceScreen(Screen[None]):
             for name in LANES:
                 yield LaneView(partial(self._lane, name))
         yield Canvas(self._verdict, id="race-verdict")
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.set_interval(1 / FRAMES, self.tick)
@@ -221,7 +222,7 @@ class RaceScreen(Screen[None]):
         else:
             how_far = [line.words(width - 20) for line in self.chat.query(LoadingLine)]
             first = Content.assemble(("● ", "$corrected"), ("the model loads", "bold"), "   ", *how_far)
-        lines = [first, Content.assemble((render.FAIR, "$muted"))]
+        lines = [first, render.fair(width)]
         return Content("\n").join([line.truncate(width, ellipsis=True) for line in lines[:height]])
 
     def _lane(self, name: Name, width: int, height: int) -> Content:
@@ -234,7 +235,8 @@ class RaceScreen(Screen[None]):
 
     def _verdict(self, width: int, height: int) -> Content:
         if self.trouble is not None:
-            return Content("\n").join(self.trouble.stylize("$rejected").wrap(max(1, width))[:height])
+            trouble = Content(self.told(self.trouble.plain))
+            return Content("\n").join(trouble.stylize("$rejected").wrap(max(1, width))[:height])
         return render.verdict(self.race, width, height) if self._finished else Content("")
 
     # Keys

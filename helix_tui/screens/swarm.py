@@ -8,8 +8,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import Screen
-from textual.widgets import Footer
 
 from engine import Event
 from engine.events import Finished
@@ -20,6 +18,8 @@ from ..render import blocks, swarm
 from ..render.flow import Flow
 from ..swarm import FEWEST, MOST, Swarm
 from ..widgets.canvas import Canvas
+from ..widgets.key_bar import KeyBar, help_key, pair
+from .beside import BesideScreen
 from .map import MapScreen
 
 if TYPE_CHECKING:
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 FRAMES = 15
 USUAL = 8
 """Members, unless chosen."""
+MORE, FEWER = "plus,equals_sign,right_square_bracket", "minus,left_square_bracket"
+LANES = pair("More, fewer")
 
 
-class SwarmScreen(Screen[None]):
+class SwarmScreen(BesideScreen):
     """Runs beside the chat, whose conversation it leaves alone."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-w0"), (100, "-w100"), (140, "-w140")]  # noqa: RUF012
@@ -38,9 +40,12 @@ class SwarmScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back to the chat", key_display="esc", id="swarm.back"),
         Binding("r,f6,enter", "again", "Again", key_display="r", id="swarm.again"),
-        Binding("plus,equals_sign,right_square_bracket", "more(1)", "More", key_display="+", id="swarm.more"),
-        Binding("minus,left_square_bracket", "more(-1)", "Fewer", key_display="-", id="swarm.fewer"),
+        Binding(
+            "plus,equals_sign,right_square_bracket", "more(1)", "More", key_display="+", id="swarm.more", group=LANES
+        ),
+        Binding(FEWER, "more(-1)", "Fewer", key_display="-", group=LANES, id="swarm.fewer"),
         Binding("m", "map", "Map", id="swarm.map"),
+        help_key("swarm"),
         Binding("q", "app.quit", "Quit", id="swarm.quit"),
     ]
 
@@ -63,7 +68,7 @@ class SwarmScreen(Screen[None]):
             with Vertical(id="swarm-side"):
                 yield Canvas(lambda width, height: swarm.figures(self.swarm, width, height), id="swarm-figures")
                 yield Canvas(lambda width, height: blocks.panel(self.swarm.pool, width, height), id="swarm-blocks")
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.set_interval(1 / FRAMES, self.tick)
@@ -103,7 +108,7 @@ class SwarmScreen(Screen[None]):
             self._draw()
 
     def _lanes(self, width: int, height: int) -> Content:
-        return swarm.lanes(self.swarm, self._texts, width, height)
+        return swarm.lanes(self.swarm, self._texts, width, height, self.told)
 
     def _draw(self) -> None:
         for canvas in self.query(Canvas):

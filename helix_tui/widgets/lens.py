@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from textual.binding import Binding, BindingType
 from textual.content import Content
 
+from .key_bar import pair
 from .panels import Panel, View
 
 Picture = Callable[[int, int], Content]
@@ -15,16 +16,17 @@ Picture = Callable[[int, int], Content]
 Layer = Literal["token", "round"]
 LAYERS: tuple[Layer, ...] = ("token", "round")
 """The one in front first."""
+TOKEN, LINE = pair("Token"), pair("Line")
 
 
 class Lens(Panel):
     """Shown only while there is something under it. It has the focus, and the keys, while a token is."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "screen.walk(-1)", "Token", id="token.previous"),
-        Binding("right", "screen.walk(1)", "Token", id="token.next"),
-        Binding("up", "screen.walk_line(-1)", "Line", id="token.up"),
-        Binding("down", "screen.walk_line(1)", "Line", id="token.down"),
+        Binding("left", "screen.walk(-1)", "Token", group=TOKEN, id="token.previous"),
+        Binding("right", "screen.walk(1)", "Token", group=TOKEN, id="token.next"),
+        Binding("up", "screen.walk_line(-1)", "Line", group=LINE, id="token.up"),
+        Binding("down", "screen.walk_line(1)", "Line", group=LINE, id="token.down"),
         Binding("home", "screen.walk_end(0)", "First", show=False, id="token.first"),
         Binding("end", "screen.walk_end(1)", "Last", show=False, id="token.last"),
         Binding("escape", "screen.inspect", "Leave", id="token.leave"),

@@ -95,7 +95,7 @@ def test_the_panel_marks_it_as_an_estimate() -> None:
     figures = told(*[one(4, 2, draft=0.004)] * 30)
     assert figures.evidence.estimate is not None
     content = speculation.panel(figures.speculating, 4, 70, 20, best=figures.evidence.estimate)
-    assert "best depth ≈ 2, 1.67× plain: an estimate from 30 rounds" in content.plain
+    assert "best depth ≈ 2, 1.67× plain (estimate, 30 rounds)" in content.plain
     bars = content.plain.split("\n")
     marked = next(row for row in bars if "▲" in row)
     assert marked.index("▲") > next(row for row in bars if row.startswith("kept")).index("━")
@@ -103,7 +103,7 @@ def test_the_panel_marks_it_as_an_estimate() -> None:
     deepest = told(*[one(4, 4)] * 30).evidence.estimate
     assert "best depth ≈ 4 or more" in speculation.panel(figures.speculating, 4, 70, 20, best=deepest).plain
     none = told(*[one(4, 0)] * 30).evidence.estimate
-    assert "best depth ≈ 0: drafting does not pay, an estimate from 30 rounds" in (
+    assert "best depth ≈ 0: drafting does not pay (estimate, 30 rounds)" in (
         speculation.panel(figures.speculating, 4, 70, 20, best=none).plain
     )
     assert "best ≈ 2" in speculation.strip(figures.speculating, 4, 80, best=figures.evidence.estimate).plain

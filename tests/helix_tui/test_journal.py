@@ -80,8 +80,8 @@ def test_chances_have_four_characters() -> None:
 @pytest.mark.parametrize(
     ("rule", "p", "q", "kept", "words"),
     [
-        ("argmax", 0.3, 0.6, True, "temperature 0: kept, being the target's likeliest token"),
-        ("argmax", 0.3, 0.6, False, "temperature 0: rejected, not being the target's likeliest token"),
+        ("argmax", 0.3, 0.6, True, "temperature 0: kept, the target's likeliest"),
+        ("argmax", 0.3, 0.6, False, "temperature 0: rejected, not the target's likeliest"),
         ("token", 0.3, 0.6, True, "acceptance min(1, p/q) = 0.50"),
         ("token", 0.9, 0.6, True, "acceptance min(1, p/q) = 1.00"),
         ("token", 0.1, 0.0, True, "acceptance min(1, p/q) = 1.00"),

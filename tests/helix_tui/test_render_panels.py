@@ -233,7 +233,7 @@ def test_the_helix_has_its_size_and_turns() -> None:
 
 
 def test_help_names_keys_and_shapes() -> None:
-    text = help_text([("b 0   ctrl+b", "Switch speculation off")]).plain
+    text = help_text([("b 0   ctrl+b", "Switch speculation off")], 80).plain
     assert "b 0   ctrl+b" in text and "Switch speculation off" in text
     for word in ("✓ cell", "✗ cell", "→ cell", "★ cell", "· cell", "■", "▣", "◆", "□"):
         assert word in text

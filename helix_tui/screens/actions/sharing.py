@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from textual.screen import Screen
 
 from ... import share
+from ...render.public import public
 from ...render.share import markdown, svg
+from ...stage import StagedApp
 from ..core import ChatCore
 
 
@@ -31,6 +34,8 @@ def write_card(screen: Screen[Any], facts: share.Facts | None) -> None:
     if facts is None:
         screen.notify("Nothing was measured yet: ask something, or press r for a race", timeout=4)
         return
+    if isinstance(screen.app, StagedApp) and screen.app.staged:
+        facts = _discreet(facts)
     try:
         picture, page = share.write(facts, svg(facts), markdown(facts), share.folder())
     except OSError as error:
@@ -38,6 +43,13 @@ def write_card(screen: Screen[Any], facts: share.Facts | None) -> None:
         return
     text = "with question and reply" if facts.question else "without question and reply; Z adds them"
     screen.notify(f"{_at_home(picture)} and {page.name}, {text}", title="Card written", markup=False, timeout=8)
+
+
+def _discreet(facts: share.Facts) -> share.Facts:
+    """Without the model's name, which may be a folder's, and without paths and names in what was said."""
+    target = replace(facts.loaded.target, name="")
+    question, reply = public(facts.question), public(facts.reply)
+    return replace(facts, loaded=replace(facts.loaded, target=target), question=question, reply=reply)
 
 
 def _at_home(path: Path) -> str:
