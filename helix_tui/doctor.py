@@ -11,6 +11,7 @@ import os
 import platform
 import struct
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module, metadata, resources
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -21,6 +22,7 @@ from rich.text import Text
 
 import engine
 from engine import EngineConfig
+from engine.devices import trouble
 
 from .quiet import hush_libraries, log_path
 from .store import data_folder
@@ -115,7 +117,13 @@ def _int8() -> str:
 
 def _devices() -> Section:
     return {
-        d.spec: {"name": d.name, "total": d.total, "free": d.free, "dtypes": list(d.dtypes)}
+        d.spec: {
+            "name": d.name,
+            "total": d.total,
+            "free": d.free,
+            "dtypes": list(d.dtypes),
+            "skipped": _ask(partial(trouble, d)),
+        }
         for d in engine.list_devices()
     }
 
@@ -222,6 +230,8 @@ def _pair(name: str, value: Any) -> str:
         return _size(value) + ("" if name == "bytes" else f" {name}")
     if name == "parameters":
         return f"{value / 1e6:,.1f}M parameters"
+    if name == "skipped":
+        return f"skipped by auto ({value})"
     if name == "context":
         return f"context {value}"
     return _shown(value)

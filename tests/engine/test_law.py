@@ -122,6 +122,15 @@ def test_the_loop_has_the_targets_law(pair: Engine, folders: tuple[Path, Path], 
     assert p_value(counts, true_law(folders[0], SAMPLING, PROMPT)) > 0.01
 
 
+@pytest.mark.slow
+def test_the_loop_has_the_targets_law_with_its_kv_in_blocks(folders: tuple[Path, Path]) -> None:
+    """DirectML's way, on the CPU: padded forwards, and p and q brought to the CPU together to be judged there."""
+    with Engine.load(*folders, device="cpu", kv="blocks", max_running=SAMPLES) as engine:
+        counts, rate = sample(engine, "block")
+    assert 0.2 < rate < 0.9
+    assert p_value(counts, true_law(folders[0], SAMPLING, PROMPT)) > 0.01
+
+
 def test_drafts_that_end_early_leave_the_law_alone(
     pair: Engine, folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,7 +87,10 @@ class Dml(Tensor):
             torch.ops.aten.index_put_.default(self, [index], torch.as_tensor(value).to(self.device))
             return
         part = self[index]
-        part.copy_(value) if isinstance(value, Tensor) else part.fill_(value)
+        if isinstance(value, Tensor):
+            torch.ops.aten.copy_.default(part, value)
+        else:
+            part.fill_(value)
 
 
 def _dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
