@@ -61,7 +61,11 @@ def complain(sentence: str, code: int) -> int:
 
 
 def use_utf8() -> None:
-    """Replies are Unicode; a Windows pipe or an old locale is not unless told."""
+    """Replies are Unicode; a Windows pipe or an old locale is not unless told. What was closed leads nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end of the process
+            setattr(sys, name, nowhere)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
@@ -69,13 +73,20 @@ def use_utf8() -> None:
 
 @contextlib.contextmanager
 def reader_may_leave() -> Iterator[None]:
-    """When the reader of stdout, such as `head`, has had enough, end quietly: also in the flush at exit."""
+    """When the reader of stdout, such as `head`, has had enough, end quietly: also in the flush at exit.
+
+    Raises HelixError when the disk is full.
+    """
     try:
         yield
         sys.stdout.flush()
     except OSError as error:
         # Windows says EINVAL; a terminal that was closed says EIO.
-        if error.errno not in (errno.EPIPE, errno.EINVAL, errno.EIO):
+        if error.errno not in (errno.EPIPE, errno.EINVAL, errno.EIO, errno.ENOSPC, errno.EDQUOT):
             raise
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise HelixError(
+                "There is no room left on the disk for what is written; make some, and try again."
+            ) from None
