@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence as Items
+from itertools import accumulate
 
 ROWS = (1, 2, 4, 8, 16, 32, 64)
 """Row counts whose forward is timed at load; between them costs are interpolated."""
@@ -20,7 +21,8 @@ class Curve:
 
     def __init__(self, seconds: dict[int, float]) -> None:
         self._rows = sorted(seconds)
-        self._seconds = [seconds[r] for r in self._rows]
+        # Fewer rows never cost more: what says so was timed while something else held the machine.
+        self._seconds = [*accumulate((seconds[r] for r in reversed(self._rows)), min)][::-1]
         self._speed = 1.0
         self._extra = 0.0
         """Of each sequence after the first, besides its rows."""

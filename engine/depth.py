@@ -81,13 +81,13 @@ class DepthController:
         """Take the depth that was found best, or try again now and then where that was 0."""
         if depth:
             self._plain, self._wait = 0, PROBE_EVERY
-            reason = f"{self.tokens()[depth]:.1f} tokens a cycle, {gain:.2f}x plain expected"
+            reason = f"{self.tokens()[depth]:.1f} tokens a round, {gain:.2f}× of plain speed expected"
             return Choice(depth, reason, token_seconds)
         self._plain += 1
         if self._plain > self._wait:
             self._plain, self._wait = 0, min(self._wait * 2, PROBE_MOST)
             return Choice(1, "trying again whether drafting pays", token_seconds)
-        return Choice(0, f"drafting would give {gain:.2f}x of plain speed", token_seconds)
+        return Choice(0, f"drafting would give {gain:.2f}× of plain speed", token_seconds)
 
     def observe(self, chances: Items[float], accepted: int) -> None:
         """What became of a cycle's drafts: their probabilities, and how many of them were kept."""

@@ -163,7 +163,7 @@ class Notes:
         if usage.decode_tokens_per_s is not None:
             parts.append(f"{usage.decode_tokens_per_s:.1f} tokens/s")
         if usage.drafted and usage.mean_accepted_length is not None:
-            parts.append(f"{usage.mean_accepted_length:.2f} tokens a cycle")
+            parts.append(f"{usage.mean_accepted_length:.2f} tokens a round")
         print(f"[{', '.join(parts)}]", file=self._err)
 
     def _line(self, text: str) -> None:

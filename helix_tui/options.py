@@ -18,7 +18,7 @@ from engine import MAX_DEPTH, EngineConfig, InvalidRequest, Request, Speculation
 from .settings import Settings, gather
 from .settings.kinds import bytes_of
 
-Depth = Annotated[str | None, typer.Option(help="Tokens to draft in a cycle; 0 is baseline; auto, unless told.")]
+Depth = Annotated[str | None, typer.Option(help="Tokens to draft in a round; 0 is baseline; auto, unless told.")]
 Baseline = Annotated[bool, typer.Option("--baseline", help="Plain decoding, the same as --depth 0.")]
 Config = Annotated[Path | None, typer.Option(help="Read the settings from this file.")]
 

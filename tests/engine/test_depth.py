@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from itertools import pairwise
 
 import pytest
@@ -54,6 +55,14 @@ def test_a_draft_as_slow_as_the_target_is_switched_off_however_good() -> None:
 def test_rows_that_cost_make_it_shallower() -> None:
     dear = Costs({1: 1.0, 2: 1.3, 4: 2.0, 8: 3.5, 16: 6.0}, 0.05)
     assert settled(0.8, Pace(dear)).choose(MAX_DEPTH).depth < settled(0.8, Pace(flat(0.05))).choose(MAX_DEPTH).depth
+
+
+def test_a_hiccup_while_one_row_was_timed_promises_no_miracle() -> None:
+    hiccup = Costs({1: 20.0, 2: 1.0, 16: 1.2}, 0.1)
+    assert hiccup.verify(1) == 1.0
+    choice = settled(0.9, Pace(hiccup)).choose(MAX_DEPTH)
+    tokens, gain = map(float, re.findall(r"\d+\.\d+", choice.reason))
+    assert 1 < gain < tokens
 
 
 def test_free_drafts_go_deeper_than_paid_ones() -> None:

@@ -219,7 +219,7 @@ def test_a_terminal_sees_progress_and_figures(monkeypatch: pytest.MonkeyPatch) -
     assert main(["ask", "Hello"]) == 0
     assert out.getvalue() == "The sky is blue.\n"
     assert "\rreading the target 50%" in err.getvalue()
-    assert err.getvalue().endswith("[4 tokens, 20.0 tokens/s, 1.50 tokens a cycle]\n")
+    assert err.getvalue().endswith("[4 tokens, 20.0 tokens/s, 1.50 tokens a round]\n")
 
 
 def test_a_reply_cannot_drive_the_terminal(monkeypatch: pytest.MonkeyPatch, script: type[Script]) -> None:
