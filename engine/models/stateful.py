@@ -73,7 +73,7 @@ class StatefulModel(PagedModel):
     def _read(self, span: Span) -> Tensor:
         """Logits `[keep, vocab]` of one text's new tokens."""
         table = span.table
-        assert isinstance(table, StatefulTable)
+        assert isinstance(table, StatefulTable) and span.drafts is None
         new = span.tokens.tolist()
         if table.state is not None and len(new) <= SINGLY:
             rows = [self._step(table, [token], 1) for token in new][-span.keep :]
