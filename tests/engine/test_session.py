@@ -14,7 +14,8 @@ from engine import Engine, EngineConfig, HelixError, Request, Sampling, Speculat
 from engine.events import Cycle, Event, Failed, Finished, Preempted, Started
 from engine.models import load
 
-BLOCKS = 24
+BLOCKS = 9
+"""Less than one whole context of 160 tokens: a request can be too long for the pool alone."""
 OPERATIONS = 10_000
 
 
@@ -28,8 +29,6 @@ class Session:
         self.stems = [tiny.prompt(70, which) for which in range(3)]
         self.said: dict[int, list[int]] = {}
         self.asked: dict[int, Request] = {}
-        self.ended: dict[int, Event] = {}
-        self.started: set[int] = set()
         self.greedy: dict[tuple[int, ...], list[int]] = {}
         """The longest reply so far of each prompt: greedy replies of one prompt begin alike."""
         self.reopen()
@@ -39,6 +38,8 @@ class Session:
         chunk, running = self.random.choice([8, 40, 512]), self.random.choice([1, 3, 16])
         self.engine = Engine(self.pair, EngineConfig(prefill_chunk=chunk, max_running=running))
         self.live: list[int] = []
+        self.ended: dict[int, Event] = {}
+        self.started: set[int] = set()
 
     def operate(self) -> None:
         weights = {
@@ -82,7 +83,7 @@ class Session:
     def exhaust(self) -> None:
         """More than the pool holds, of which one can never fit alone."""
         for which in range(3):
-            self.give(self.request(tiny.prompt(50, 100 + which), longest=80))
+            self.give(self.request(tiny.prompt(50, 100 + which), longest=110))
 
     def cancel(self) -> None:
         if self.live:
