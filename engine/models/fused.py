@@ -19,6 +19,7 @@ from ..kv.attention import attend
 from ..kv.cache import Pack
 from ..kv.fixed import FixedPack
 from ..kv.padded import PaddedPack
+from .norm import Norm
 from .quantize import Activations, Int8Linear, Int8Weight
 from .threads import SMALL
 
@@ -61,39 +62,14 @@ class _Side:
 Linear = _Linear | _Side | Int8Linear
 
 
-class _Norm:
-    def __init__(self, weight: Tensor, eps: float, explicit: bool = False) -> None:
-        """`explicit`: spelled out in float32, where no fused operator is to be trusted."""
-        self._weight, self._eps, self._explicit = weight, eps, explicit
-        self._size = size = len(weight)
-        self._lean = weight.device.type == "cpu" and weight.dtype == torch.float32 and not explicit
-        self._mean = torch.full((size, 1), 1 / size) if self._lean else weight
-        self._floor = torch.full((1, 1), eps) if self._lean else weight
-
-    def float(self) -> _Norm:
-        return _Norm(self._weight.float(), self._eps)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        if self._explicit:
-            wide = x.float()
-            scaled = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self._eps)
-            return scaled.to(x.dtype) * self._weight
-        if not self._lean:
-            return F.rms_norm(x, self._weight.shape, self._weight, self._eps)
-        # On a CPU rms_norm is many small kernels; a product with a column of 1/size is the mean, and adds eps, in one.
-        flat = x.reshape(-1, self._size)
-        scale = torch.addmm(self._floor, flat * flat, self._mean).rsqrt_()
-        return (flat * scale).mul_(self._weight).view(x.shape)
-
-
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    before_attention: _Norm
+    before_attention: Norm
     qkv: Linear
-    query_norm: _Norm | None
-    key_norm: _Norm | None
+    query_norm: Norm | None
+    key_norm: Norm | None
     out: Linear
-    before_mlp: _Norm
+    before_mlp: Norm
     gate_up: Linear
     down: Linear
     scale: float
@@ -273,8 +249,8 @@ def _fuse_layer(block: Any, window: int | None, apart: bool) -> _Layer:
     )
 
 
-def _norm(module: Any, explicit: bool) -> _Norm:
-    return _Norm(module.weight, module.variance_epsilon, explicit)
+def _norm(module: Any, explicit: bool) -> Norm:
+    return Norm(module.weight, module.variance_epsilon, explicit)
 
 
 def _beside(*modules: nn.Linear) -> _Linear | _Side:

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from engine.kv.cache import layer_shapes
-from engine.models.fused import FusedDecoder, _Norm, fuse
+from engine.models.fused import FusedDecoder, fuse
+from engine.models.norm import Norm
 from engine.models.selfcheck import attach
 from engine.models.threads import limited
 from engine.sampling import draw
@@ -24,9 +25,9 @@ def decoder(**changes: object) -> FusedDecoder:
 def test_the_norm_is_rms_norm(shape: tuple[int, ...]) -> None:
     generator = torch.Generator().manual_seed(0)
     weight, x = torch.randn(48, generator=generator), torch.randn(shape, generator=generator) * 1e-3
-    assert torch.allclose(_Norm(weight, 1e-5)(x), F.rms_norm(x, (48,), weight, 1e-5), rtol=1e-6, atol=1e-7)
+    assert torch.allclose(Norm(weight, 1e-5)(x), F.rms_norm(x, (48,), weight, 1e-5), rtol=1e-6, atol=1e-7)
     half = weight.bfloat16()
-    assert torch.equal(_Norm(half, 1e-5)(x.bfloat16()), F.rms_norm(x.bfloat16(), (48,), half, 1e-5))
+    assert torch.equal(Norm(half, 1e-5)(x.bfloat16()), F.rms_norm(x.bfloat16(), (48,), half, 1e-5))
 
 
 def test_small_matrices_lie_by_columns_and_the_model_still_sees_them() -> None:
