@@ -6,7 +6,7 @@ from typing import Any
 
 from ..config import Layout
 from ..host import cpu_name, read_host
-from .backend import Reading, floats
+from .backend import Reading, floats, quietly
 
 
 class Mps:
@@ -33,7 +33,9 @@ class Mps:
     def memory(self, index: int, name: str) -> Reading:
         import torch
 
-        total, process = torch.mps.recommended_max_memory(), torch.mps.driver_allocated_memory()
+        process = torch.mps.driver_allocated_memory()
+        # torch 2.4 does not tell how much Metal recommends.
+        total = quietly(lambda: torch.mps.recommended_max_memory(), read_host().total)
         return total, max(min(total - process, read_host().available), 0), process, None
 
     def synchronize(self, index: int) -> None:

@@ -77,7 +77,7 @@ def fake_xpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def fake_mps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch.backends.mps, "is_macos_or_newer", lambda major, minor: True)
-    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 10 * GIB)
+    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 10 * GIB, raising=False)
     monkeypatch.setattr(torch.mps, "driver_allocated_memory", lambda: GIB)
     monkeypatch.setattr("engine.devices.mps.read_host", lambda: HostMemory(16 * GIB, 3 * GIB, GIB, GIB))
 
@@ -195,6 +195,12 @@ def test_mps_shares_the_memory_of_the_machine(monkeypatch: pytest.MonkeyPatch) -
     assert (device.total, device.free) == (10 * GIB, 3 * GIB)
     assert read_memory(device).process == GIB and peak_memory(device) is None
     assert torch_device(device) == torch.device("mps")
+
+
+def test_mps_of_an_older_torch_has_the_memory_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_mps(monkeypatch)
+    monkeypatch.delattr(torch.mps, "recommended_max_memory")
+    assert pick_device("mps").total == 16 * GIB
 
 
 def test_xpu_without_memory_info_goes_by_its_total(monkeypatch: pytest.MonkeyPatch) -> None:

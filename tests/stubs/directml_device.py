@@ -178,9 +178,10 @@ def _register() -> torch.library.Library:
     module = ModuleType("torch.privateuseone")
     for name, answer in {
         "is_initialized": True, "is_available": True, "_lazy_init": None, "_is_in_bad_fork": False,
+        "manual_seed_all": None,
         "current_device": 0, "device_count": 1,
     }.items():  # fmt: skip
-        setattr(module, name, lambda answer=answer: answer)
+        setattr(module, name, lambda *_, answer=answer: answer)
     torch._register_device_module("privateuseone", module)
     return library
 
