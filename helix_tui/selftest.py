@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import platform
 import tempfile
 import time
@@ -93,7 +94,7 @@ def _models(folder: Path) -> tuple[Path, Path]:
             num_key_value_heads=2, max_position_embeddings=128, initializer_range=0.2, tie_word_embeddings=True,
             bos_token_id=None, eos_token_id=None, pad_token_id=None,
         )  # fmt: skip
-        with contextlib.redirect_stderr(None):
+        with contextlib.redirect_stderr(io.StringIO()):
             LlamaForCausalLM(config).save_pretrained(folder / name)
         made.append(folder / name)
     return made[0], made[1]
