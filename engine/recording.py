@@ -10,6 +10,7 @@ import io
 import json
 import os
 import stat
+import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -90,9 +91,11 @@ def read_recording(path: str | Path) -> list[tuple[float, Event]]:
 
 def _opened(path: Path) -> int:
     """The file, emptied. A pipe that nobody reads is an error, not waited for."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NONBLOCK", 0), 0o666)
-    if hasattr(os, "O_NONBLOCK"):
-        os.set_blocking(handle, True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    if sys.platform == "win32":
+        return os.open(path, flags | os.O_BINARY, 0o666)
+    handle = os.open(path, flags | os.O_NONBLOCK, 0o666)
+    os.set_blocking(handle, True)
     return handle
 
 

@@ -104,12 +104,13 @@ def _guard(number: int, restore: Callable[[], object]) -> None:
 
 def _terminal() -> Callable[[], object]:
     """How to give the terminal back as it is now, from any thread."""
-    try:
-        import termios
+    if sys.platform == "win32":
+        return lambda: None
+    import termios
 
+    try:
         attributes = termios.tcgetattr(0)
-    except Exception:
-        # Windows, or no terminal at all: termios' own error is no OSError.
+    except (OSError, termios.error):
         return lambda: None
 
     def restore() -> None:
