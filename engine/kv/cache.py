@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
 from ..errors import UnsupportedModel
+from ..shortage import is_out_of_memory
 from . import masks
 from .masks import by_layer_type
 from .padded import PaddedPack
@@ -183,6 +184,8 @@ def layer_shapes(model: Any) -> list[LayerShape]:
         kept = [(layer.keys.shape, layer.values.shape) for layer in cache.layers]
         states = [len(k) == 4 and k[2] == 2 for k, _ in kept]
     except Exception as error:
+        if is_out_of_memory(error):
+            raise  # That says nothing of what the model keeps.
         raise UnsupportedModel(
             f"{kind} cannot run over a paged KV cache ({_first_line(error)}); choose another model."
         ) from error

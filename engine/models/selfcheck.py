@@ -100,6 +100,8 @@ def attach_stateful(model: Any, refusal: UnsupportedModel) -> Attached:
         got, wanted = _paged(attached.paged(CHECK_BLOCKS)), _reference(model)
         attached = replace(attached, shapes=stored_shapes(model))
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise refusal from error
     if not all(_agree(a, b) for a, b in zip(got, wanted, strict=True)):
         raise refusal
@@ -124,6 +126,8 @@ def _int8_fails(quantized: Attached, wanted: list[Tensor]) -> str | None:
     try:
         got = _paged(quantized.paged(CHECK_BLOCKS))
     except Exception as error:
+        if is_out_of_memory(error):
+            raise  # Its float self would need more.
         return (str(error).splitlines() or [type(error).__name__])[0][:160]
     right = all(_agree(a, b, INT8_TOLERANCE) for a, b in zip(got, wanted, strict=True))
     return None if right else "int8 gives wrong numbers for it on this CPU"
