@@ -11,6 +11,7 @@ from rich.cells import split_graphemes
 
 from .text import safe
 
+_WORD = re.compile(r"[^ ]+ *| +")
 _STRAY = re.compile(r"(?<=\s)[\u200d\ufe0f]+")
 
 Run = tuple[str, str]
@@ -108,7 +109,29 @@ def joined(text: str, before: str = "\n") -> str:
 
 def wrap(runs: list[Run], width: int) -> list[Line]:
     """Safe runs in lines of at most `width` cells; one empty line for no text at all."""
-    return [line for paragraph in _paragraphs(runs) for line in _fill(_clusters(paragraph), max(1, width))]
+    return [line for paragraph in _paragraphs(runs) for line in _laid_out(paragraph, max(1, width))]
+
+
+def _laid_out(paragraph: list[Run], width: int) -> list[Line]:
+    if len(paragraph) == 1 and paragraph[0][0].isascii():
+        return _plain(*paragraph[0], width)
+    return _fill(_clusters(paragraph), width)
+
+
+def _plain(text: str, kind: str, width: int) -> list[Line]:
+    """What `_fill` gives for a character a cell, by words: somebody may paste a book."""
+    lines: list[str] = []
+    line = ""
+    for word in _WORD.findall(text):
+        solid = len(word.rstrip(" "))
+        if line and solid and len(line) + solid > width:
+            lines.append(line)
+            line = ""
+        while not line and solid > width:
+            lines.append(word[:width])
+            word, solid = word[width:], solid - width
+        line += word
+    return [Line([(line, kind)], len(line)) for line in [*lines, line]]
 
 
 def _paragraphs(runs: list[Run]) -> Iterable[list[Run]]:

@@ -205,6 +205,10 @@ class Transcript(VerticalScroll, Bare, inherit_bindings=False):
         top = view.region.y - self.region.y + round(self.scroll_y) + line
         self.scroll_to_region(Region(0, top, 1, 1), animate=False, force=True)
 
+    def action_scroll_home(self) -> None:
+        """At once: an animation would draw all that lies between."""
+        self.scroll_home(animate=False)
+
     def follow(self) -> None:
         """Go to the end and stay there."""
         self.anchor()

@@ -7,7 +7,7 @@ import random
 import pytest
 from rich.cells import cell_len
 
-from helix_tui.render.flow import Flow
+from helix_tui.render.flow import Flow, wrap
 from helix_tui.render.text import fit, label, safe
 
 
@@ -125,3 +125,20 @@ def test_neighbours_of_one_kind_are_one_run() -> None:
     flow.extend([("a", "draft"), ("b", "draft"), ("", "bonus"), ("c", "plain")])
     assert flow.lines[0].runs == [("ab", "draft"), ("c", "plain")]
     assert flow.resize(10) is False
+
+
+@pytest.mark.parametrize("width", [1, 2, 5, 11, 40])
+def test_plain_text_is_wrapped_by_words_as_it_would_be_by_characters(width: int) -> None:
+    rng = random.Random(width)
+    for _ in range(300):
+        text = "".join(rng.choice("ab.  \n") for _ in range(rng.randrange(60)))
+        # Characters of alternating kinds go the long way.
+        assert [line.text for line in wrap([(text, "question")], width)] == [
+            line.text for line in wrap([(c, str(i % 2)) for i, c in enumerate(text)], width)
+        ]
+
+
+def test_a_book_is_wrapped_by_words() -> None:
+    lines = wrap([("word " * 50_000, "question")], 80)
+    assert sum(line.cells for line in lines) == 250_000
+    assert max(len(line.text.rstrip()) for line in lines) <= 80
