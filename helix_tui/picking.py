@@ -104,11 +104,11 @@ class Errand:
         threading.Thread(target=run, name="helix-picker", daemon=True).start()
 
     def _find(self) -> None:
-        from engine import list_devices
+        from engine import pick_device
 
         folders, cached = models.in_folders(self._folders), models.in_cache()
         self._post(Found(folders, cached))
-        free = list_devices()[0].free or 0
+        free = pick_device(self._load.get("device", "auto")).free or 0
         here = {pair.target for pair in cached}
         self._post(Found(folders, cached, [p for p in models.suggested(free) if p.target not in here], free))
 

@@ -35,7 +35,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return Estimate(said["weights"], 20 * MB, 5 * MB, said["free"], download, "float32", "cpu")
 
     monkeypatch.setattr(engine, "estimate", estimate, raising=False)
-    monkeypatch.setattr(engine, "list_devices", lambda: [type("D", (), {"free": said["free"]})()], raising=False)
+    monkeypatch.setattr(engine, "pick_device", lambda spec: type("D", (), {"free": said["free"]})(), raising=False)
     monkeypatch.setattr(picking, "local", lambda name: name in said["here"])
     monkeypatch.setattr(models, "in_folders", lambda folders: [Pair("/m/one")])
     monkeypatch.setattr(models, "in_cache", lambda: [Pair("org/cached")])
