@@ -125,7 +125,7 @@ class EngineConfig:
         if self.max_context is not None:
             _number("max_context", self.max_context, 2, whole=True)
         if self.fit not in ("refuse", "shrink", "ignore"):
-            raise InvalidRequest(f"fit is {self.fit!r}, but it must be refuse, shrink or ignore.")
+            raise InvalidRequest(f"fit is {shown(self.fit)}, but it must be refuse, shrink or ignore.")
         if self.drafter not in ("auto", "model", "ngram", "chain"):
             raise InvalidRequest(f"There is no drafter {shown(self.drafter)}; use auto, model, ngram or chain.")
         if self.kv not in ("auto", "slab", "blocks"):

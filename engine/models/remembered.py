@@ -87,7 +87,9 @@ def _of(model: PagedModel) -> list[Any]:
     picked = sample[:: max(1, len(sample) // 64)][:64].float().tolist()
     shapes = [str(tuple(p.shape)) for p in model.model.parameters()]
     dtype, size = model.weights
-    return [model.config.to_dict(), picked, shapes, dtype, size, model.attention, model.exact, model.allocator.total]
+    store = type(model.store).__name__
+    way = [model.attention, model.exact, model.allocator.total, store]
+    return [model.config.to_dict(), picked, shapes, dtype, size, *way]
 
 
 def _read() -> dict[str, dict[str, Any]]:

@@ -30,7 +30,8 @@ def ready(terminal: Terminal) -> Terminal:
 
 def ask(terminal: Terminal, text: str) -> None:
     terminal.send(text, "enter")
-    terminal.wait_for(lambda screen: text in screen and "73 % accepted" in screen)
+    # The figures of this reply, not those of one that was there before.
+    terminal.wait_for(lambda screen: text in screen and "% accepted" in screen[screen.rfind(text) :])
 
 
 def leave(terminal: Terminal) -> None:
