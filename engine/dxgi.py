@@ -71,6 +71,10 @@ class Adapter:
     """What Windows lets this process use just now; less while other programs use the GPU."""
     usage: int
     """What this process uses."""
+    luid: int = 0
+    """What Windows calls it until it is restarted."""
+    shared: bool = False
+    """Whether it works in the machine's memory, having little of its own."""
 
 
 def find(name: str, nth: int = 0, library: Any = None) -> Adapter | None:
@@ -143,7 +147,8 @@ def _describe(adapter: ctypes.c_void_p) -> Adapter | None:
     total = max(desc.dedicated_video, memory.budget)
     if total == 0:
         total = desc.shared_system
-    return Adapter(name, total, memory.budget or total, memory.usage)
+    shared = total > desc.dedicated_video
+    return Adapter(name, total, memory.budget or total, memory.usage, desc.luid, shared)
 
 
 def _video_memory(adapter: ctypes.c_void_p) -> VideoMemory:

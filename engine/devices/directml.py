@@ -6,7 +6,7 @@ import importlib
 import sys
 from typing import Any
 
-from .. import dxgi
+from .. import dxgi, pdh
 from ..config import Layout
 from .backend import UNKNOWN, Reading, floats
 
@@ -34,8 +34,12 @@ class DirectMl:
         adapter = dxgi.find(name, self._twins_before(index, name))
         if adapter is None:
             return UNKNOWN
+        free = adapter.budget - adapter.usage
+        used = pdh.used(adapter.luid, shared=adapter.shared)
+        if used is not None:
+            free = min(free, adapter.total - used)  # A budget follows what others take only after a while.
         # DirectML never gives memory back, so what it holds is also the most that it held.
-        return adapter.total, max(adapter.budget - adapter.usage, 0), adapter.usage, adapter.usage
+        return adapter.total, max(free, 0), adapter.usage, adapter.usage
 
     def synchronize(self, index: int) -> None:
         """There is no such call, but work is done in order and a copy to the CPU waits for its own."""

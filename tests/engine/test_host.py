@@ -208,6 +208,7 @@ class Dxgi:
             for i, char in enumerate(name.encode("utf-16-le")[::2]):
                 desc.description[i] = char
             desc.dedicated_video, desc.shared_system, desc.flags = dedicated, shared, flags
+            desc.luid = 0xB1A2
             return 0
 
         def read(this: int, node: int, segment: int, into: int) -> int:
@@ -235,8 +236,8 @@ class Dxgi:
 def test_dxgi_adapters_are_read_and_let_go() -> None:
     library = Dxgi()
     assert dxgi.adapters(library) == [
-        dxgi.Adapter("Radeon RX", 12 * MIB, 11 * MIB, 2 * MIB),
-        dxgi.Adapter("Radeon 780M", 6 * MIB, 6 * MIB, 0),
+        dxgi.Adapter("Radeon RX", 12 * MIB, 11 * MIB, 2 * MIB, 0xB1A2),
+        dxgi.Adapter("Radeon 780M", 6 * MIB, 6 * MIB, 0, 0xB1A2, shared=True),
     ]
     assert library.live == 0
     assert dxgi.find("Radeon RX", 1, library) == dxgi.find("Radeon RX", 0, library)
