@@ -58,8 +58,16 @@ SHAPES = {
 }  # fmt: skip
 
 
+_LOUD = 8.0
+"""Standard deviation of the embeddings: several times what all layers add to them."""
+
+
 def build(config: dict[str, Any], dtype: torch.dtype, spread: float, seed: int) -> Any:
-    """A Llama of normal weights, the same for the same seed; on the CPU."""
+    """A Llama of normal weights, the same for the same seed; on the CPU.
+
+    Its output layer is its embeddings in another order, which are loud: so every token has one successor by far, and
+    another rounding (of int8, or of other rows) does not change what is said. Each matrix costs what it costs.
+    """
     from transformers import AutoConfig, AutoModelForCausalLM
 
     with torch.device("meta"):
@@ -72,6 +80,9 @@ def build(config: dict[str, Any], dtype: torch.dtype, spread: float, seed: int) 
                 weight.fill_(1.0)
             else:
                 weight.normal_(0, spread, generator=generator)
+        words = model.get_input_embeddings().weight
+        model.get_output_embeddings().weight.copy_(words[torch.randperm(len(words), generator=generator)])
+        words.mul_(_LOUD / spread)
     # What is no weight (rope's frequencies) was lost on the meta device.
     model.model.rotary_emb = type(model.model.rotary_emb)(model.config)
     return model.eval()
