@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from ..costs import ROWS, Costs
+from ..costs import ROWS, SKEW, Costs
 from .paged import PagedModel, Span
 from .remembered import Timings, forget, identity, recall, remember
 
@@ -15,6 +15,8 @@ PAST = 32
 """Tokens of context while timing: costs grow little with it, and the controller follows."""
 DRAFT_ROWS = (1, 4, 16)
 """One for each sequence that drafts."""
+SPOT = 4
+"""Rows whose forward is looked at again where timings are remembered."""
 BUDGET = 0.06
 """Seconds that one row count may take, once it ran at least twice."""
 
@@ -28,8 +30,8 @@ class Timed:
         """`context` is what both models can see at most; `device` names the machine's."""
         self._key = identity(target, draft, device, context)
         timings = recall(self._key)
-        self.remembered = timings is not None
-        if timings is None:
+        self.remembered = timings is not None and still_true(timings, target, draft, wait, context)
+        if timings is None or not self.remembered:
             timings = measure(target, draft, wait, context)
             remember(self._key, timings)
         self.costs = Costs(timings.verify, timings.draft or 0.0)
@@ -38,6 +40,22 @@ class Timed:
         """Forget what the cycles since have shown to be wrong."""
         if self.costs.drifted:
             forget(self._key)
+
+
+def still_true(
+    timings: Timings, target: PagedModel, draft: PagedModel | None, wait: Callable[[], None], context: int
+) -> bool:
+    """Whether a look at three forwards agrees on what rows and drafts cost beside a forward of one row.
+
+    What was timed while other programs held the machine would else mislead every start until it is too old.
+    """
+    if 1 not in timings.verify:
+        return False
+    one, few = (_forward_seconds(target, rows, wait, context) for rows in (1, SPOT))
+    looks = [(few / one, timings.verify, SPOT)]
+    if draft is not None:
+        looks.append((_forward_seconds(draft, 1, wait, context) / one, timings.draft, 1))
+    return all(rows in then and 1 / SKEW < now * timings.verify[1] / then[rows] < SKEW for now, then, rows in looks)
 
 
 def measure(target: PagedModel, draft: PagedModel | None, wait: Callable[[], None], context: int) -> Timings:

@@ -26,6 +26,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+@pytest.fixture(autouse=True)
+def seconds(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
+    """What a forward takes by its rows, on a machine that others leave alone."""
+    said = {rows: 0.001 + rows / 1e5 for rows in range(1, 65)}
+    monkeypatch.setattr(timing, "_forward_seconds", lambda model, rows, wait, context: said[rows])
+    return said
+
+
 def load(models: tiny.Models) -> Engine:
     return Engine.load(models.target("llama"), models.near("llama"), device="cpu")
 
@@ -38,6 +46,27 @@ def test_a_second_start_measures_nothing(models: tiny.Models, monkeypatch: pytes
         assert engine.loaded.timings == "remembered"
         request = Request(prompt_ids=tiny.prompt(9, 1), max_tokens=8, speculation=Speculation("auto"))
         assert len(engine.generate(request).token_ids) == 8
+
+
+def test_what_was_timed_on_a_busy_machine_is_measured_again(models: tiny.Models, seconds: dict[int, float]) -> None:
+    quiet = dict(seconds)
+    seconds.update({rows: 3 * quiet[rows] for rows in range(2, 65)})
+    with load(models) as engine:
+        assert engine.loaded.timings == "measured"
+    seconds.update(quiet)
+    for said in ("measured", "remembered"):
+        with load(models) as engine:
+            assert engine.loaded.timings == said
+
+
+def test_timings_without_the_rows_that_are_looked_at_are_measured_again() -> None:
+    model = attach(tiny.build("llama", attn_implementation="eager"), 160).paged(8)
+    looked = (model, model, lambda: None, 160)
+    assert not timing.still_true(Timings({4: 0.001}, {1: 0.001}), *looked)
+    assert not timing.still_true(Timings({1: 0.001, 64: 0.01}, {1: 0.001}), *looked)
+    assert not timing.still_true(Timings({1: 0.001, 4: 0.001}, {4: 0.001}), *looked)
+    assert not timing.still_true(Timings({1: 0.001, 4: 0.001}, {1: 0.0002}), *looked)
+    assert timing.still_true(Timings({1: 0.001, 4: 0.001}, {1: 0.001}), *looked)
 
 
 def test_another_pair_device_context_or_number_of_threads_has_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
