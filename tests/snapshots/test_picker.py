@@ -28,7 +28,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
         return Estimate(26_000_000 + download, 24_000_000, 6_000_000, 9_000_000_000, download, "bfloat16", "cpu")
 
     monkeypatch.setattr(engine, "estimate", estimate, raising=False)
-    monkeypatch.setattr(engine, "list_devices", lambda: [type("D", (), {"free": 9_000_000_000})()], raising=False)
+    monkeypatch.setattr(engine, "pick_device", lambda spec: type("D", (), {"free": 9_000_000_000})(), raising=False)
     monkeypatch.setattr(picking, "local", lambda name: name in HERE)
     monkeypatch.setattr(models, "in_folders", lambda folders: [Pair("/models/story")])
     monkeypatch.setattr(models, "in_cache", lambda: [Pair("HuggingFaceTB/SmolLM2-360M-Instruct")])
