@@ -112,7 +112,7 @@ def _int8() -> str:
     if support is None:
         return "this torch has no int8 linears for this processor; models run in bfloat16 or float32"
     speed = "faster than float32: large models use it" if support.pays else "slower than float32: only if asked for"
-    return f"{support.activations} activations, {speed}"
+    return f"{support.kernel}, {speed}"
 
 
 def _devices() -> Section:

@@ -19,8 +19,9 @@ from ..kv.attention import attend
 from ..kv.cache import Pack
 from ..kv.fixed import FixedPack
 from ..kv.padded import PaddedPack
+from .int8_kernels import Kernel
 from .norm import Norm
-from .quantize import Activations, Int8Linear, Int8Weight
+from .quantize import Int8Linear, Int8Weight
 from .threads import SMALL
 
 FAMILY = ("llama", "mistral", "qwen2", "qwen3")
@@ -90,14 +91,14 @@ class FusedDecoder:
         self._kv_heads = config.num_key_value_heads
         self._dim = cos.shape[-1]
 
-    def quantized(self, activations: Activations) -> FusedDecoder:
+    def quantized(self, kernel: Kernel) -> FusedDecoder:
         """The same decoder with int8 weights and float32 between them; the embedding stays as it is stored."""
 
         def int8(linear: Linear) -> Linear:
             assert not isinstance(linear, _Side)
             if isinstance(linear, Int8Linear):
                 return linear
-            return Int8Linear.of(linear.int8 or linear.weight, linear.bias, activations)
+            return Int8Linear.of(linear.int8 or linear.weight, linear.bias, kernel)
 
         other = copy(self)
         other._norm = self._norm.float()
@@ -132,9 +133,8 @@ class FusedDecoder:
     @property
     def threads(self) -> int | None:
         """That forwards of few rows are worth on a CPU; None leaves it to torch."""
-        layer = [x.weight for x in self._linears()[1:] if isinstance(x, _Linear)]
-        tiny = all(w.dtype == torch.float32 and w.numel() <= SMALL for w in layer)
-        return 1 if layer and tiny and self._embed.device.type == "cpu" else None
+        tiny = all(_is_tiny(linear) for linear in self._linears()[1:])
+        return 1 if tiny and self._embed.device.type == "cpu" else None
 
     @property
     def weight_bytes(self) -> int:
@@ -273,6 +273,12 @@ def _stack(*modules: nn.Linear) -> _Linear:
             module.bias.data = bias[rows]
         at += module.out_features
     return _Linear(weight, bias, int8)
+
+
+def _is_tiny(linear: Linear) -> bool:
+    if isinstance(linear, _Linear):
+        return linear.weight.dtype == torch.float32 and linear.weight.numel() <= SMALL
+    return isinstance(linear, Int8Linear) and linear.nbytes <= SMALL
 
 
 def _same(a: Tensor, b: Tensor) -> bool:

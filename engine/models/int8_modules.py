@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from .quantize import Activations, Int8Linear, Int8Weight
+from .int8_kernels import Kernel
+from .quantize import Int8Linear, Int8Weight
 
 
 class Int8Module(nn.Module):
@@ -36,14 +37,14 @@ def why_not(model: Any) -> str | None:
     return None
 
 
-def replace_linears(model: Any, activations: Activations) -> Replaced:
+def replace_linears(model: Any, kernel: Kernel) -> Replaced:
     """Put an `Int8Module` in the place of every linear, the output layer too; returns what was there."""
     replaced: Replaced = {name: module for name, module in model.named_modules() if _fits(module)}
     for name, module in replaced.items():
         weight: Int8Weight | Tensor = getattr(module, "int8", None) or _weight(module)
         outputs, inputs = (weight.values if isinstance(weight, Int8Weight) else weight).shape
         bias: Any = module.bias
-        _put(model, name, Int8Module(Int8Linear.of(weight, bias, activations), inputs, outputs))
+        _put(model, name, Int8Module(Int8Linear.of(weight, bias, kernel), inputs, outputs))
     return replaced
 
 

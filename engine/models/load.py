@@ -181,7 +181,7 @@ def _load(files: Files, role: str, device: Device, dtype: Dtype | None, progress
         raise _explain(error, files) from error
     progress(Loading(f"checking the {role}"))
     try:
-        attached = attach(model, _context(model), int8=support and support.activations, kv=layout)
+        attached = attach(model, _context(model), int8=support and support.kernel, kv=layout)
     except UnsupportedModel as refusal:
         if layout == "blocks":
             raise  # What transformers does for a state is nothing for DirectML.

@@ -20,9 +20,9 @@ from ..kv.cache import layer_shapes
 from ..kv.pool import LayerShape
 from ..shortage import is_out_of_memory
 from .fused import FusedDecoder, fuse
+from .int8_kernels import Kernel
 from .int8_modules import put_back, replace_linears, why_not
 from .paged import Attention, PagedModel, Span
-from .quantize import Activations
 from .stateful import NOMINAL, StatefulModel, stored_shapes
 
 TOLERANCE = {torch.float32: 1e-3}
@@ -74,7 +74,7 @@ class Attached:
         )
 
 
-def attach(model: Any, context: int, *, int8: Activations | None = None, kv: Layout = "slab") -> Attached:
+def attach(model: Any, context: int, *, int8: Kernel | None = None, kv: Layout = "slab") -> Attached:
     """The fastest way to run `model` (loaded with eager attention) that is right over paged KV.
 
     `context` is how many tokens it will see at most. With `int8` its linears are quantised where that is sound;
@@ -108,12 +108,12 @@ def attach_stateful(model: Any, refusal: UnsupportedModel) -> Attached:
     return attached
 
 
-def _replaced(attached: Attached, activations: Activations, wanted: list[Tensor]) -> Attached:
+def _replaced(attached: Attached, kernel: Kernel, wanted: list[Tensor]) -> Attached:
     """The same model with int8 linears within, if it is as good as its float self."""
     model = attached.model
     reason = why_not(model)
     if reason is None:
-        linears = replace_linears(model, activations)
+        linears = replace_linears(model, kernel)
         quantized = replace(attached, int8=True)
         reason = _int8_fails(quantized, wanted)
         if reason is None:
@@ -133,9 +133,9 @@ def _int8_fails(quantized: Attached, wanted: list[Tensor]) -> str | None:
     return None if right else "int8 gives wrong numbers for it on this CPU"
 
 
-def _quantized(attached: Attached, fused: FusedDecoder, activations: Activations, wanted: list[Tensor]) -> Attached:
+def _quantized(attached: Attached, fused: FusedDecoder, kernel: Kernel, wanted: list[Tensor]) -> Attached:
     """The same model in int8, its float weights given back."""
-    quantized = replace(attached, fused=fused.quantized(activations), int8=True)
+    quantized = replace(attached, fused=fused.quantized(kernel), int8=True)
     reason = _int8_fails(quantized, wanted)
     if reason is not None:
         return replace(attached, no_int8=reason)

@@ -69,7 +69,7 @@ def test_the_stored_integers_are_what_runs(packed: Path) -> None:
     assert int8 is not None
     assert torch.equal(int8.values, torch.cat([stored[n] for n in names]))
     assert torch.equal(int8.scales, torch.cat([stored[f"{n}_scale"] for n in names]).flatten())
-    quantized = fused.quantized("uint8")._layers[1].qkv
+    quantized = fused.quantized("oneDNN unsigned")._layers[1].qkv
     assert isinstance(quantized, Int8Linear)
     assert torch.equal(quantized.scales, int8.scales)
     assert not torch.equal(Int8Weight.of(int8.multiplied_out()).scales, int8.scales), "rounding again is not the same"
@@ -79,7 +79,7 @@ def test_the_stored_integers_are_what_runs(packed: Path) -> None:
 def test_it_runs_in_int8_where_bytes_are_faster_and_is_lossless(
     models: tiny.Models, packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(load, "int8_support", lambda: Int8Support("uint8", True))
+    monkeypatch.setattr(load, "int8_support", lambda: Int8Support("oneDNN unsigned", True))
     draft = compress(models.near("llama"), tmp_path / "draft")
     request = {"prompt_ids": tiny.prompt(20, 4), "max_tokens": 40}
     with Engine.load(packed, draft, device="cpu") as engine:
@@ -115,7 +115,7 @@ def test_an_architecture_without_fused_decoder_runs_too(models: tiny.Models, tmp
 @needs_int8
 def test_the_integers_are_kept_once(packed: Path) -> None:
     model = compressed.read(packed, torch.float32, keep=True)
-    attach(model, 160, int8="uint8")
+    attach(model, 160, int8="oneDNN unsigned")
     assert [name for name, module in model.named_modules() if "int8" in vars(module)] == []
 
 

@@ -44,7 +44,7 @@ def model(kind: str, way: str, dtype: torch.dtype, *, exact: bool = True) -> Pag
     attached = next(w for w in _ways(built, 256, layer_shapes(built)) if w.attention == way and w.packs)
     if support is not None:
         assert attached.fused is not None
-        object.__setattr__(attached, "fused", attached.fused.quantized(support.activations))
+        object.__setattr__(attached, "fused", attached.fused.quantized(support.kernel))
     paged = attached.paged(BLOCKS, exact=exact)
     for slab in (*paged.store.keys, *paged.store.values):
         slab.fill_(float("nan"))

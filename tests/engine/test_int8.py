@@ -9,14 +9,15 @@ import torch.nn.functional as F
 
 from engine import Engine, HelixError, Request, Speculation
 from engine.models import quantize
-from engine.models.quantize import Activations, Int8Linear, int8_support
+from engine.models.int8_kernels import Kernel, kernels
+from engine.models.quantize import Int8Linear, int8_support
 from engine.models.selfcheck import attach
 
 needs_int8 = pytest.mark.skipif(int8_support() is None, reason="this torch has no int8 linears")
-KINDS: list[Activations] = ["uint8", "int8"]
+KINDS = kernels()
 
 
-def layer(kind: Activations, *, bias: bool = True) -> tuple[Int8Linear, torch.Tensor, torch.Tensor | None]:
+def layer(kind: Kernel, *, bias: bool = True) -> tuple[Int8Linear, torch.Tensor, torch.Tensor | None]:
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(48, 64, generator=generator)
     offset = torch.randn(48, generator=generator) if bias else None
@@ -26,7 +27,7 @@ def layer(kind: Activations, *, bias: bool = True) -> tuple[Int8Linear, torch.Te
 @needs_int8
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("bias", [True, False])
-def test_it_is_close_to_the_float_layer(kind: Activations, bias: bool) -> None:
+def test_it_is_close_to_the_float_layer(kind: Kernel, bias: bool) -> None:
     linear, weight, offset = layer(kind, bias=bias)
     x = torch.randn(7, 64, generator=torch.Generator().manual_seed(1)) * torch.logspace(-3, 3, 7)[:, None]
     wanted = F.linear(x, weight, offset)
@@ -36,7 +37,7 @@ def test_it_is_close_to_the_float_layer(kind: Activations, bias: bool) -> None:
 
 @needs_int8
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_exactly_the_rounded_product(kind: Activations) -> None:
+def test_it_is_exactly_the_rounded_product(kind: Kernel) -> None:
     linear, weight, _ = layer(kind, bias=False)
     x = torch.randn(5, 64, generator=torch.Generator().manual_seed(2))
     scale = x.abs().amax(1, keepdim=True) / 127
@@ -48,7 +49,7 @@ def test_it_is_exactly_the_rounded_product(kind: Activations) -> None:
 
 @needs_int8
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_row_is_bitwise_the_same_alone_and_among_others(kind: Activations) -> None:
+def test_a_row_is_bitwise_the_same_alone_and_among_others(kind: Kernel) -> None:
     linear, _, _ = layer(kind)
     x = torch.randn(17, 64, generator=torch.Generator().manual_seed(3))
     together = linear(x)
@@ -59,7 +60,7 @@ def test_a_row_is_bitwise_the_same_alone_and_among_others(kind: Activations) -> 
 
 @needs_int8
 def test_a_row_of_zeros_gives_the_bias() -> None:
-    linear, _, offset = layer("uint8")
+    linear, _, offset = layer("oneDNN unsigned")
     assert offset is not None
     assert torch.equal(linear(torch.zeros(1, 64))[0], offset)
 
@@ -82,7 +83,7 @@ def test_an_engine_in_int8_is_lossless_against_its_own_baseline(models: tiny.Mod
 def test_float_weights_are_given_back() -> None:
     model = tiny.build("llama", attn_implementation="eager")
     before = sum(p.numel() for p in model.parameters())
-    attached = attach(model, 160, int8="uint8")
+    attached = attach(model, 160, int8="oneDNN unsigned")
     assert attached.int8
     assert attached.parameters == before
     left = sum(p.numel() for p in model.parameters())
@@ -114,9 +115,9 @@ def test_large_models_run_in_int8_where_it_pays_and_small_ones_do_not(monkeypatc
     from engine import pick_device
     from engine.models import load
 
-    monkeypatch.setattr(load, "int8_support", lambda: quantize.Int8Support("uint8", True))
+    monkeypatch.setattr(load, "int8_support", lambda: quantize.Int8Support("oneDNN unsigned", True))
     cpu = pick_device("cpu")
     assert load.choose_dtype(cpu, 2_000_000_000, "bfloat16") == "int8"
     assert load.choose_dtype(cpu, 6_000_000, "bfloat16") == torch.float32
-    monkeypatch.setattr(load, "int8_support", lambda: quantize.Int8Support("uint8", False))
+    monkeypatch.setattr(load, "int8_support", lambda: quantize.Int8Support("oneDNN unsigned", False))
     assert load.choose_dtype(cpu, 2_000_000_000, "bfloat16") == torch.bfloat16

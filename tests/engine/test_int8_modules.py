@@ -20,7 +20,7 @@ KINDS = ("gpt2", "opt", "gemma2", "gpt_neox", "falcon", "phi3")
 
 
 def quantized(kind: str, *, exact: bool = False) -> PagedModel:
-    attached = attach(tiny.build(kind, attn_implementation="eager"), 160, int8="uint8")
+    attached = attach(tiny.build(kind, attn_implementation="eager"), 160, int8="oneDNN unsigned")
     assert attached.int8, attached.no_int8
     return attached.paged(12, exact=exact)
 
@@ -71,7 +71,7 @@ def test_a_model_whose_int8_numbers_are_wrong_stays_in_float(kind: str, monkeypa
     model = tiny.build(kind, attn_implementation="eager")
     ids = tiny.prompt(10, 5)
     wanted = tiny.logits(model, ids)[-1]
-    attached = attach(model, 160, int8="uint8")
+    attached = attach(model, 160, int8="oneDNN unsigned")
     assert not attached.int8
     assert attached.no_int8 is not None
     assert "wrong numbers" in attached.no_int8

@@ -60,8 +60,8 @@ def test_models_in_the_hub_cache_are_listed(
     ("support", "said"),
     [
         (None, "no int8 linears for this processor; models run in bfloat16 or float32"),
-        (Int8Support("uint8", True), "uint8 activations, faster than float32"),
-        (Int8Support("int8", False), "int8 activations, slower than float32: only if asked for"),
+        (Int8Support("fbgemm", True), "fbgemm, faster than float32"),
+        (Int8Support("oneDNN signed", False), "oneDNN signed, slower than float32: only if asked for"),
     ],
 )
 def test_int8_is_told_and_what_runs_without_it(
