@@ -49,6 +49,30 @@ def test_a_changed_word_is_gone_and_a_spoilt_text_comes_back_right() -> None:
     assert all(any(answer in text for text in TEXTS) for _, answer in corrected)
 
 
+ANSWER = 'So:\n```python\ndef area(width, height):\n    total = width * height\n    print("total", total)\n```\nDone.'
+OTHER = '```python\nfor apple in basket:\n    print("total", apple)\n```'
+
+
+def test_code_comes_back_whole_under_new_names_and_its_strings_as_they_were() -> None:
+    import ast
+
+    from tasks import AGAIN, RENAME, TURNS, code_tasks
+
+    made = list(code_tasks([ANSWER, OTHER, ANSWER, "no code here"], random.Random(0)))
+    assert len(made) == 2 * TURNS, "the same code once"
+    assert len({question for question, _ in made}) > TURNS // 2
+    for question, answer in made:
+        wish, asked = question.split(":\n", 1)
+        code = answer.removeprefix("```python\n").removesuffix("\n```")
+        assert ast.parse(code) and '"total"' in code
+        if wish in AGAIN:
+            assert code in asked
+        if wish.startswith("Rename "):
+            old, new = wish.removesuffix(" in this code").removeprefix("Rename ").split(" to ")
+            assert f"{new}" in code and old not in code.replace('"total"', "")
+    assert {wish for wish in RENAME if any(q.startswith(wish.split("{")[0]) for q, _ in made)} == set(RENAME)
+
+
 def test_joining_chats_loses_none_and_keeps_each_whole() -> None:
     from corpus import MOST_JOINED, joined, messages
 

@@ -33,7 +33,7 @@ from corpus import (
     messages,
     prose,
 )  # fmt: skip
-from tasks import tasks
+from tasks import code_tasks, tasks
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 SPLIT = (
@@ -119,7 +119,8 @@ def prepare(
     for group, text in prose(corpus):
         texts.setdefault(group, []).append(text)
     held_prose = [text for group in texts.values() for text in _hold(group, rng)]
-    kept["tasks"] = [messages([task]) for task in tasks(texts.get("modern", []), rng)]
+    made = [*tasks(texts.get("modern", []), rng), *code_tasks(_answers(kept.get("own", [])), rng)]
+    kept["tasks"] = [messages([task]) for task in made]
     # The project's own are held out by whole examples, so that no other phrasing of one is trained on.
     held_said = [said for group, saids in kept.items() if group not in ("own", "tasks") for said in _hold(saids, rng)]
     own = list(held_chats(examples))
@@ -142,6 +143,10 @@ def prepare(
     (out / "held.jsonl").write_text("".join(json.dumps(i) + "\n" for i in items), encoding="utf-8")
     total = sum(int(s["tokens"]) for s in sources.values())
     print(f"prepared: {total / 1e6:.1f}M tokens in {len(sources)} groups, {len(items)} documents held out", flush=True)
+
+
+def _answers(saids: list[Messages]) -> Iterator[str]:
+    return (message["content"] for said in saids for message in said if message["role"] == "assistant")
 
 
 def _hold(documents: list[T], rng: random.Random) -> list[T]:
