@@ -14,6 +14,8 @@ SKEW = 1.5
 """The same of a draft step against a target forward, which decides how deep it pays to draft."""
 SMOOTHING = 0.1
 """Weight of a new cycle in the machine's current speed."""
+OUTLIER = 3.0
+"""Times what was usual: more than that is not believed at once."""
 
 
 class Curve:
@@ -55,13 +57,33 @@ class Curve:
         return self._seconds[at - 1] * (1 - share) + self._seconds[at] * share
 
 
+class Rest:
+    """Seconds of a cycle outside its forwards, for each sequence: judging, telling, keeping the books.
+
+    Small models have forwards so short that it decides whether drafting pays.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[bool, float] = {}
+
+    def __call__(self, drafting: bool) -> float:
+        """Of a cycle with drafts or without; before any was seen, what the other kind takes."""
+        plain = self._seen.get(False, 0.0)
+        return max(plain, self._seen.get(True, plain)) if drafting else plain
+
+    def learn(self, drafting: bool, seconds: float) -> None:
+        before = self._seen.get(drafting, seconds)
+        self._seen[drafting] = before + SMOOTHING * (min(seconds, OUTLIER * before) - before)
+
+
 class Costs:
-    """Seconds of a target forward and of a draft step, kept at the machine's current speed."""
+    """Seconds of a target forward, of a draft step and of the rest of a cycle, at the machine's current speed."""
 
     def __init__(self, verify: dict[int, float], draft: float | dict[int, float]) -> None:
         """By rows; a draft step has one row for each sequence that drafts."""
         self.verify = Curve(verify)
         self.draft_step = Curve(draft if isinstance(draft, dict) else {1: draft})
+        self.rest = Rest()
 
     @property
     def draft(self) -> float:

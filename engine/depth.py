@@ -148,17 +148,20 @@ def share_out(wishes: Items[Wish], costs: Costs, budget: int, taken: int = 0, ot
         for g in range(1, min(wish.limit, MAX_DEPTH) + 1)
     )
     rows, tokens, drafting = taken + len(wishes), float(sequences), 0.0
-    plain = tokens / costs.verify(rows, sequences)
+    rest = costs.rest(False) * sequences
+    more = costs.rest(True) - costs.rest(False)
+    plain = tokens / (costs.verify(rows, sequences) + rest)
     best, chosen = 0.0, 0
     steps = [0] * (MAX_DEPTH + 1)
     for place, (loss, g, i) in enumerate(offers[: max(0, budget - rows)], 1):
         tokens -= loss
+        rest += more if g == 1 else 0.0
         if not wishes[i].controller.free:
             drafting += costs.draft_step(steps[g] + 1, steps[g] + 1) - (
                 steps[g] and costs.draft_step(steps[g], steps[g])
             )
             steps[g] += 1
-        speed = tokens / (costs.verify(rows + place, sequences) + drafting)
+        speed = tokens / (costs.verify(rows + place, sequences) + drafting + rest)
         if speed > best:
             best, chosen = speed, place
     gain = best / plain

@@ -88,10 +88,14 @@ class Pacer:
             if lesson.drafted and self._costs is not None:
                 self._controller(lesson.sequence, lesson.source).observe(lesson.chances, lesson.accepted)
 
-    def time(self, lessons: Items[Lesson], draft_seconds: float, verify_seconds: float) -> None:
-        """What a cycle without prompt tokens cost."""
+    def time(self, lessons: Items[Lesson], draft_seconds: float, verify_seconds: float, seconds: float) -> None:
+        """What a cycle without prompt tokens cost, in all and for its forwards."""
         if self._costs is None:
             return
+        drafting = sum(lesson.drafted > 0 for lesson in lessons)
+        if drafting in (0, len(lessons)):
+            rest = max(0.0, seconds - draft_seconds - verify_seconds)
+            self._costs.rest.learn(drafting > 0, rest / len(lessons))
         rows = sum(lesson.drafted + 1 for lesson in lessons)
         by_model = [lesson.drafted for lesson in lessons if lesson.source == "model"]
         if len(lessons) == 1:

@@ -127,8 +127,8 @@ class Speculator:
         if self.target.padded:
             draft_seconds, verify_seconds = self.pacer.split(lessons, time.perf_counter() - start)
         self.pacer.learn(lessons)
-        if sum(share.rows for share in shares) == len(lessons):
-            self.pacer.time(lessons, draft_seconds, verify_seconds)
+        if lessons and sum(share.rows for share in shares) == len(lessons):
+            self.pacer.time(lessons, draft_seconds, verify_seconds, time.perf_counter() - start)
         return Rounds(rounds, len(shares), draft_seconds, verify_seconds, time.perf_counter() - start)
 
     def release(self, sequence: Sequence) -> None:

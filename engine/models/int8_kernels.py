@@ -50,6 +50,8 @@ def pack(kernel: Kernel, values: Tensor, scales: Tensor) -> Multiply:
 @dataclass(frozen=True, slots=True)
 class _Fbgemm:
     packed: Any
+    linear: Any
+    """The overload itself: choosing it in every call takes as long as a small product."""
 
     @classmethod
     def of(cls, values: Tensor, scales: Tensor) -> _Fbgemm:
@@ -60,12 +62,13 @@ class _Fbgemm:
             with warnings.catch_warnings():  # Torch means to drop this kind of tensor; oneDNN is what remains then.
                 warnings.simplefilter("ignore", UserWarning)
                 weight = torch._make_per_channel_quantized_tensor(values, scales.double(), zeros, 0)
-                return cls(torch.ops.quantized.linear_prepack(weight, None))
+                packed = torch.ops.quantized.linear_prepack(weight, None)
         finally:
             torch.backends.quantized.engine = before
+        return cls(packed, torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32.default)
 
     def __call__(self, x: Tensor) -> Tensor:
-        y: Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(x, 1.0, ZERO, self.packed)
+        y: Tensor = self.linear(x, 1.0, ZERO, self.packed)
         return y
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from engine.confidence import Confidence
 from engine.config import MAX_DEPTH
-from engine.costs import Costs
+from engine.costs import Costs, Rest
 from engine.depth import PROBE_EVERY, Choice, DepthController, Enough, Pace
 
 
@@ -63,6 +63,31 @@ def test_a_hiccup_while_one_row_was_timed_promises_no_miracle() -> None:
     choice = settled(0.9, Pace(hiccup)).choose(MAX_DEPTH)
     tokens, gain = map(float, re.findall(r"\d+\.\d+", choice.reason))
     assert 1 < gain < tokens
+
+
+def test_what_a_cycle_takes_besides_its_forwards_decides_where_it_is_close() -> None:
+    def decides(plain: float, drafting: float) -> Choice:
+        costs = flat(0.2)
+        for _ in range(50):
+            costs.rest.learn(False, plain)
+            costs.rest.learn(True, drafting)
+        return settled(0.3, Pace(costs)).choose(MAX_DEPTH)
+
+    assert decides(0.0, 0.0).depth > 0, "1.3 tokens for 1.2 forwards"
+    assert decides(0.1, 0.3).depth == 0, "for 1.5 against 1.1 no longer"
+    assert decides(0.3, 0.3).depth > 0, "the same in every cycle changes nothing"
+
+
+def test_one_slow_cycle_is_not_taken_for_what_is_usual() -> None:
+    rest = Rest()
+    assert rest(True) == rest(False) == 0.0
+    rest.learn(False, 0.1)
+    assert rest(True) == rest(False) == pytest.approx(0.1), "the best guess before a draft was seen"
+    rest.learn(False, 100.0)
+    assert rest(False) < 0.15
+    for _ in range(60):
+        rest.learn(True, 0.2)
+    assert rest(True) == pytest.approx(0.2, rel=0.05)
 
 
 def test_free_drafts_go_deeper_than_paid_ones() -> None:
