@@ -17,8 +17,7 @@ from .events import (
     Shortage,
     Started,
 )
-from .kv.blocks import BLOCK_SIZE, BlockAllocator
-from .kv.pool import runs
+from .kv.blocks import BLOCK_SIZE, BlockAllocator, runs
 from .models.budget import rule
 from .models.load import Loaded as Pair
 from .models.paged import PagedModel
@@ -33,7 +32,7 @@ def blocks(sequence: Sequence, allocator: BlockAllocator) -> Blocks:
         table=runs(table.blocks),
         length=table.length,
         shared=table.shared,
-        cached=runs(sorted(allocator.cached)),
+        cached=allocator.cached_runs,
         free=allocator.free,
         total=allocator.total,
         size=BLOCK_SIZE,

@@ -15,6 +15,21 @@ from ..errors import OutOfMemory
 
 BLOCK_SIZE = 16
 ROOT = b""
+Runs = tuple[tuple[int, int], ...]
+"""(first, count) pairs, of blocks or of slots (token places)."""
+
+
+def runs(numbers: Sequence[int]) -> Runs:
+    """Consecutive numbers joined: 4 5 6 9 is ((4, 3), (9, 1))."""
+    if numbers and list(numbers) == list(range(numbers[0], numbers[0] + len(numbers))):
+        return ((numbers[0], len(numbers)),)  # As nearly always, and a hundred times as fast.
+    joined: list[tuple[int, int]] = []
+    for n in numbers:
+        if joined and n == sum(joined[-1]):
+            joined[-1] = (joined[-1][0], joined[-1][1] + 1)
+        else:
+            joined.append((n, 1))
+    return tuple(joined)
 
 
 def chain(parent: bytes, tokens: Sequence[int]) -> bytes:
@@ -43,6 +58,8 @@ class BlockAllocator:
         self._key: dict[int, bytes] = {}
         self._cached: OrderedDict[int, None] = OrderedDict()
         """Held by nobody, oldest first: the order of eviction."""
+        self._cached_runs: Runs | None = None
+        """Of them in order; None once they changed."""
 
     @property
     def free(self) -> int:
@@ -58,6 +75,13 @@ class BlockAllocator:
     def cached(self) -> Iterable[int]:
         """Blocks that only the prefix index knows."""
         return self._cached.keys()
+
+    @property
+    def cached_runs(self) -> Runs:
+        """The same in order. Asked in every cycle, and rarely another answer."""
+        if self._cached_runs is None:
+            self._cached_runs = runs(sorted(self._cached))
+        return self._cached_runs
 
     def references(self, block: int) -> int:
         return self._references[block]
@@ -88,7 +112,9 @@ class BlockAllocator:
 
     def hold(self, block: int) -> None:
         """One more reference to a block that is held or cached."""
-        self._cached.pop(block, None)
+        if block in self._cached:
+            del self._cached[block]
+            self._cached_runs = None
         self._references[block] += 1
 
     def release(self, blocks: Iterable[int]) -> None:
@@ -99,6 +125,7 @@ class BlockAllocator:
                 continue
             if block in self._key:
                 self._cached[block] = None
+                self._cached_runs = None
             else:
                 self._free[block] = 1
                 self._free_count += 1
@@ -137,6 +164,7 @@ class BlockAllocator:
 
     def _forget(self, block: int) -> None:
         del self._cached[block]
+        self._cached_runs = None
         self.unpublish(block)
         self._free[block] = 1
         self._free_count += 1

@@ -8,10 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .blocks import BLOCK_SIZE, BlockTable
-
-Runs = tuple[tuple[int, int], ...]
-"""(first, count) pairs, of blocks or of slots (token places)."""
+from .blocks import BLOCK_SIZE, BlockTable, Runs, runs
 
 
 class LayerShape(NamedTuple):
@@ -68,17 +65,6 @@ class SlabStore:
 def block_bytes(shapes: Iterable[LayerShape], dtype: torch.dtype) -> int:
     """Bytes that one block takes in all layers together."""
     return sum(s.heads * (s.key_dim + s.value_dim) for s in shapes) * BLOCK_SIZE * dtype.itemsize
-
-
-def runs(numbers: Iterable[int]) -> Runs:
-    """Consecutive numbers joined: 4 5 6 9 is ((4, 3), (9, 1))."""
-    joined: list[tuple[int, int]] = []
-    for n in numbers:
-        if joined and n == sum(joined[-1]):
-            joined[-1] = (joined[-1][0], joined[-1][1] + 1)
-        else:
-            joined.append((n, 1))
-    return tuple(joined)
 
 
 def slots(table: BlockTable, start: int, stop: int) -> Runs:

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from engine import OutOfMemory
-from engine.kv.blocks import BLOCK_SIZE, ROOT, BlockAllocator, BlockTable, chain
-from engine.kv.pool import runs, slots
+from engine.kv.blocks import BLOCK_SIZE, ROOT, BlockAllocator, BlockTable, chain, runs
+from engine.kv.pool import slots
 
 TOTAL = 24
 
@@ -118,6 +118,7 @@ class Simulation:
             assert allocator.references(block) == held.count(block)
         cached = list(allocator.cached)
         assert len(set(cached)) == len(cached)
+        assert [first + i for first, count in allocator.cached_runs for i in range(count)] == sorted(cached)
         assert not set(cached) & set(held)
         assert allocator.free + len(cached) + len(set(held)) == TOTAL
         assert allocator.available == TOTAL - len(set(held))
