@@ -21,6 +21,7 @@ from .int8_kernels import Kernel, Multiply, kernels, pack
 
 SMALLEST = 1e-10
 """Keeps a row of zeros from dividing by zero."""
+FLOOR = torch.full((1, 1), SMALLEST)
 
 HOPELESS = 0.3
 """Seconds of one call after which no other is made: even a busy machine needs a tenth of that on a good path."""
@@ -67,7 +68,7 @@ class Int8Linear:
         return cls(pack(kernel, values, scales), scales, None if bias is None else bias.float(), size)
 
     def __call__(self, x: Tensor) -> Tensor:
-        scale = torch.linalg.vector_norm(x, torch.inf, -1, keepdim=True).div_(127).clamp_(min=SMALLEST)
+        scale = torch.add(FLOOR, torch.linalg.vector_norm(x, torch.inf, -1, keepdim=True), alpha=1 / 127)
         y = self.multiply(x / scale).mul_(scale)
         return y if self.bias is None else y + self.bias
 
