@@ -57,8 +57,8 @@ SHARES = {
 }  # fmt: skip
 """Books teach English first; the last third of training moves to chat, and to the project's own voice."""
 SHORT = {
-    "own": Share(0.56, 0.64), "tasks": Share(0.12, 0.12), "oasst": Share(0.09, 0.07), "dolly": Share(0.07, 0.06),
-    "hello": Share(0.02, 0.02), "small": Share(0.02, 0.02), "modern": Share(0.05, 0.03), "kids": Share(0.03, 0.01),
+    "own": Share(0.54, 0.58), "tasks": Share(0.20, 0.20), "oasst": Share(0.09, 0.07), "dolly": Share(0.07, 0.06),
+    "hello": Share(0.02, 0.02), "small": Share(0.02, 0.02), "modern": Share(0.03, 0.02), "kids": Share(0.02, 0.01),
     "simplify": Share(0.01, 0.01), "wordset": Share(0.01, 0.01), "talk": Share(0.01, 0.0), "books": Share(0.01, 0.01),
 }  # fmt: skip
 """For a few million tokens from weights that know English already: what a small model cannot learn is left out."""

@@ -119,7 +119,8 @@ def prepare(
     for group, text in prose(corpus):
         texts.setdefault(group, []).append(text)
     held_prose = [text for group in texts.values() for text in _hold(group, rng)]
-    made = [*tasks(texts.get("modern", []), rng), *code_tasks(_answers(kept.get("own", [])), rng)]
+    apart = random.Random(2)  # What is held out does not hang on what is made here.
+    made = [*tasks(texts.get("modern", []), apart), *code_tasks(_answers(kept.get("own", [])), apart)]
     kept["tasks"] = [messages([task]) for task in made]
     # The project's own are held out by whole examples, so that no other phrasing of one is trained on.
     held_said = [said for group, saids in kept.items() if group not in ("own", "tasks") for said in _hold(saids, rng)]
