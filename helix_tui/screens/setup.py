@@ -39,6 +39,7 @@ class Holding:
 class SetupScreen(ModalScreen[Holding | None]):
     """Ends with what shall hold, or None."""
 
+    AUTO_FOCUS = ""  # It would scroll to the field, past the title.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "Close", id="setup.close", priority=True),
         Binding("ctrl+s", "apply", "Apply", id="setup.apply", priority=True),
@@ -77,7 +78,7 @@ class SetupScreen(ModalScreen[Holding | None]):
             yield Static(HINT, markup=False, classes="note")
 
     def on_mount(self) -> None:
-        self._prompts.focus()
+        self._prompts.focus(scroll_visible=False)
         self._show()
 
     @on(Select.Changed, "#prompts")
