@@ -40,6 +40,7 @@ class SetupScreen(ModalScreen[Holding | None]):
     """Ends with what shall hold, or None."""
 
     AUTO_FOCUS = ""  # It would scroll to the field, past the title.
+    VERTICAL_BREAKPOINTS = [(0, "-h0"), (28, "-h28")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "Close", id="setup.close", priority=True),
         Binding("ctrl+s", "apply", "Apply", id="setup.apply", priority=True),
