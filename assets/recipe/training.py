@@ -74,12 +74,6 @@ def _has_bf16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported())
 
 
-def _alone() -> None:
-    """In a thread whose operators share no work with other cores."""
-    if not torch.cuda.is_available():
-        torch.set_num_threads(1)
-
-
 class Run:
     """One model's training. `state` is the file that a later Run goes on from."""
 
@@ -104,7 +98,8 @@ class Run:
         ]
         self._weights = tuple(weights.values())
         # On a CPU each core takes its own part of a batch: they wait for each other once a step, not in every operator.
-        self._cores = ThreadPoolExecutor(1 if self.on_gpu else torch.get_num_threads(), "core", _alone)
+        cores = ThreadPoolExecutor(torch.get_num_threads(), "core", torch.set_num_threads, (1,))
+        self._each = map if self.on_gpu else cores.map
         self._rates = [plan.muon_rate * plan.rate, plan.adam_rate * plan.rate]
         if state.is_file():
             self._resume()
@@ -144,7 +139,7 @@ class Run:
         count = plan.rows * times
         ids, wanted = self.mix.batch(count, plan.context // times, moved(share, plan.decay), self.device)
         rows = count if self.on_gpu else max(1, CPU_TOKENS // ids.shape[1])
-        done = list(self._cores.map(partial(self._gradients, count), ids.split(rows), wanted.split(rows)))
+        done = list(self._each(partial(self._gradients, count), ids.split(rows), wanted.split(rows)))
         for weight, *gradients in zip(self._weights, *(gradients for _, gradients in done), strict=True):
             weight.grad = sum(gradients[1:], gradients[0])
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
