@@ -5,7 +5,7 @@ from __future__ import annotations
 STARTERS = (
     "What is speculative decoding?",
     "Why is the sky blue?",
-    "Write a short story about a dragon.",
+    "Write a short poem about autumn.",
     "What is paged attention?",
     "What is a black hole?",
     "Write a haiku about the sea.",

@@ -38,6 +38,8 @@ FOLLOWED = 0.6
 ALONE = 0.5
 """Share of the own chats that are not joined with others."""
 MOST_JOINED = 5
+ASKING = {"who", "what", "how", "why", "where", "when", "can", "do", "does", "are", "is"}
+"""First words of a question."""
 Messages = list[dict[str, str]]
 
 
@@ -62,7 +64,13 @@ SHORT = {
     "simplify": Share(0.01, 0.01), "wordset": Share(0.01, 0.01), "talk": Share(0.01, 0.0), "books": Share(0.01, 0.01),
 }  # fmt: skip
 """For a few million tokens from weights that know English already: what a small model cannot learn is left out."""
-MIXES = {"long": SHARES, "short": SHORT}
+POLISH = {
+    "own": Share(0.52, 0.52), "first": Share(0.22, 0.22), "tasks": Share(0.12, 0.12), "oasst": Share(0.09, 0.07),
+    "dolly": Share(0.07, 0.06), "small": Share(0.02, 0.02), "modern": Share(0.03, 0.02), "kids": Share(0.02, 0.01),
+    "simplify": Share(0.01, 0.01), "wordset": Share(0.01, 0.01), "books": Share(0.01, 0.01),
+}  # fmt: skip
+"""The last few hundred steps, at a low rate: what strangers ask first, and no small talk of other programs."""
+MIXES = {"long": SHARES, "short": SHORT, "polish": POLISH}
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -88,6 +96,7 @@ def chats(corpus: Path, folder: Path, rng: random.Random) -> Iterator[tuple[str,
     for item in lines(corpus / "chat.jsonl.xz"):
         yield GROUPS[item["source"].split("/")[0]], item["messages"]
     yield from (("own", said) for said in joined(list(own_chats(folder, rng)), rng))
+    yield from (("first", said) for said in first_chats(folder))
 
 
 def own_chats(folder: Path, rng: random.Random) -> Iterator[Messages]:
@@ -99,6 +108,20 @@ def own_chats(folder: Path, rng: random.Random) -> Iterator[Messages]:
         for question in dict.fromkeys([*item["q"], *plain]):
             follow = item.get("then", []) if rng.random() < FOLLOWED else []
             yield messages([(question, item["a"]), *follow])
+
+
+def first_chats(folder: Path) -> Iterator[Messages]:
+    """What strangers ask first: "Who are you?", "hi"; as it is written in the examples and as a sentence."""
+    path = folder / "first.jsonl"
+    for item in lines(path) if path.is_file() else ():
+        if not is_held(item):
+            for question in dict.fromkeys([*item["q"], *map(_sentence, item["q"])]):
+                yield messages([(question, item["a"])])
+
+
+def _sentence(question: str) -> str:
+    mark = "" if question[-1] in "?.!" else "?" if question.split()[0].lower() in ASKING else "."
+    return question[0].upper() + question[1:] + mark
 
 
 def joined(said: list[Messages], rng: random.Random) -> Iterator[Messages]:

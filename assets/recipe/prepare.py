@@ -41,6 +41,8 @@ SPLIT = (
 )
 SYSTEM_SHARE = 0.15
 """Of the chats begin with a system prompt."""
+OURS = ("own", "first", "tasks")
+"""Groups written or made for this project."""
 HELD = 60
 """Documents of a group, at most, that are held out."""
 RARE = {"sgd": 0.25, "talk": 0.25, "kids": 0.1, "books": 0.1}
@@ -123,7 +125,8 @@ def prepare(
     made = [*tasks(texts.get("modern", []), apart), *code_tasks(_answers(kept.get("own", [])), apart)]
     kept["tasks"] = [messages([task]) for task in made]
     # The project's own are held out by whole examples, so that no other phrasing of one is trained on.
-    held_said = [said for group, saids in kept.items() if group not in ("own", "tasks") for said in _hold(saids, rng)]
+    others = [saids for group, saids in kept.items() if group not in OURS]
+    held_said = [said for saids in others for said in _hold(saids, rng)]
     own = list(held_chats(examples))
     docs = {group: [encode(tokenizer, said, _system(rng)) for said in saids] for group, saids in kept.items()}
     docs |= {group: encode_texts(tokenizer, pieces) for group, pieces in texts.items()}
@@ -171,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path(".pair/data"))
     parser.add_argument("--vocab", type=int, default=16384)
     parser.add_argument("--tokenizer", type=Path, help="a model's folder: its tokenizer instead of a new one")
-    parser.add_argument("--mix", choices=MIXES, default="long", help="short: a few million tokens, --from a model")
+    parser.add_argument("--mix", choices=MIXES, default="long", help="short and polish: --from a model")
     a = parser.parse_args(arguments)
     count, wrong = check(a.examples)
     print(*wrong, f"{count} examples, {len(wrong)} mistakes", sep="\n")
