@@ -9,6 +9,8 @@ from .config import Sampling
 
 COLD = 1e-3
 """Below this temperature logits divided by it could overflow."""
+LEAST = 1e-6
+"""A top_p that keeps one token: what is 0 in float32 would keep none. Of a penalty, as small as float32 bears."""
 
 
 def penalise(logits: Tensor, sampling: Sampling, seen: Tensor | None) -> Tensor:
@@ -19,7 +21,7 @@ def penalise(logits: Tensor, sampling: Sampling, seen: Tensor | None) -> Tensor:
     logits = logits.float() if logits.dtype != torch.float64 else logits
     if seen is None or sampling.repetition_penalty == 1:
         return logits
-    penalty = sampling.repetition_penalty
+    penalty = min(max(sampling.repetition_penalty, LEAST), 1 / LEAST)
     return torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
 
 
@@ -43,7 +45,7 @@ def distribution(logits: Tensor, sampling: Sampling, seen: Tensor | None = None)
     if sampling.top_p >= 1 and sampling.min_p <= 0:
         return probs
     if sampling.top_p < 1:
-        probs = _nucleus(probs, sampling.top_p)
+        probs = _nucleus(probs, max(sampling.top_p, LEAST))
     if sampling.min_p > 0:
         probs = torch.where(probs < sampling.min_p * probs.amax(-1, keepdim=True), 0.0, probs)
     return probs / probs.sum(-1, keepdim=True)

@@ -146,3 +146,15 @@ def test_seen_rows_see_the_prompt_and_the_drafts_before_them() -> None:
     assert alone is not None
     assert alone.tolist() == [seen.tolist()]
     assert seen_rows(None, torch.tensor([1])) is None
+
+
+@pytest.mark.parametrize("setting", ["temperature", "top_p", "min_p", "repetition_penalty"])
+@pytest.mark.parametrize("value", [5e-324, 1e-38, 1e-30, 1e38, 1.7e308])
+def test_the_smallest_and_largest_numbers_leave_a_law(setting: str, value: float) -> None:
+    """They are 0 or infinite in float32."""
+    if setting in ("top_p", "min_p") and value > 1:
+        return
+    logits = torch.randn(3, 40, generator=torch.Generator().manual_seed(0)) * 8
+    seen = torch.arange(40).expand(3, 40) % 2 == 0
+    law = distribution(logits, Sampling(**{"temperature": 1.0, setting: value}), seen)
+    assert torch.allclose(law.sum(-1), torch.ones(3)) and bool((law >= 0).all())
