@@ -23,10 +23,10 @@ from engine.events import (
     Preempted,
     Prefilled,
     Rule,
-    Runs,
     Started,
     Usage,
 )
+from engine.kv.blocks import runs
 
 WRONG = (" mouse", " cat", " tree", " moon")
 
@@ -199,7 +199,7 @@ class ScriptedEngine:
             run.seconds += seconds
         run.text += "".join(e.text for e in emitted)
         held = -(-(run.prompt + before + depth + 1) // 16)
-        in_flight = _runs(run.table[-(-run.length // 16) : held])
+        in_flight = runs(run.table[-(-run.length // 16) : held])
         return Cycle(
             run.id, index, run.depth, drafted, kept, emitted, draft_seconds, verify_seconds, seconds,
             self._pool(run), held, prompt_rows=0 if index else run.prompt - run.cached,
@@ -214,7 +214,7 @@ class ScriptedEngine:
         held = -(-run.length // 16)
         del run.table[held:]
         free = self.blocks - sum(len(other.table) for other in self.runs)
-        return Blocks(_runs(run.table), run.length, run.cached // 16, (), free, self.blocks)
+        return Blocks(runs(run.table), run.length, run.cached // 16, (), free, self.blocks)
 
     def _finish(self, run: Running, reason: str) -> Finished:
         self.remembered = run.length
@@ -236,16 +236,6 @@ class ScriptedEngine:
             decode_tokens_per_s=after_first / run.seconds if run.seconds else None,
         )
         return Finished(run.id, reason, run.text, usage, self._pool(None))  # type: ignore[arg-type]
-
-
-def _runs(numbers: list[int]) -> Runs:
-    runs: list[tuple[int, int]] = []
-    for number in numbers:
-        if runs and number == sum(runs[-1]):
-            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
-        else:
-            runs.append((number, 1))
-    return tuple(runs)
 
 
 def slow() -> tuple[ScriptedEngine, threading.Semaphore]:
