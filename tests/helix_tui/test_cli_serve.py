@@ -9,6 +9,7 @@ import urllib.request
 
 import pytest
 
+import engine.server
 from helix_tui.cli import main
 
 
@@ -38,6 +39,8 @@ def test_what_is_not_safe_or_not_possible_is_refused(
 def test_without_the_extra_it_says_how_to_get_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The import in the command binds `engine.server` anew: both places are put back.
+    monkeypatch.setattr(engine, "server", engine.server)
     for name in [m for m in sys.modules if m.startswith(("fastapi", "engine.server"))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "fastapi", None)
