@@ -22,10 +22,10 @@ import torch.nn.functional as F
 sys.path.insert(0, str(Path(__file__).parents[2]))  # The engine of this checkout, installed or not.
 
 from corpus import lines
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from train import load
+from transformers import AutoTokenizer
 
 from engine import Engine, Request, Sampling, Speculation
-from engine.models import compressed
 
 DEPTH = 4
 TEMPERATURES = (0.0, 0.7)
@@ -48,7 +48,7 @@ class Loss:
 def loss(folder: Path, items: list[dict[str, Any]]) -> Loss:
     """Of prose, every token; of a chat, the replies with their ends, after all that came before."""
     tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    model = _model(folder)
+    model = load(folder)
     nats, tokens, size = 0.0, 0, 0
     for item in items:
         ids, counted, length = _tokens(tokenizer, item)
@@ -59,13 +59,6 @@ def loss(folder: Path, items: list[dict[str, Any]]) -> Loss:
         chosen = torch.tensor(counted[1:])
         nats, tokens, size = nats + float(losses[chosen].sum()), tokens + int(chosen.sum()), size + length
     return Loss(round(nats / tokens, 4), round(nats / size / math.log(2), 4))
-
-
-def _model(folder: Path) -> Any:
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if compressed.is_w8a8(config, folder):
-        return compressed.read(folder, torch.float32, keep=False).eval()
-    return AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32, local_files_only=True).eval()
 
 
 def _tokens(tokenizer: Any, item: dict[str, Any]) -> tuple[list[int], list[bool], int]:

@@ -10,15 +10,22 @@ holds the model as an ordinary bf16 folder without tokenizer. On a CPU preload a
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # The engine of this checkout, installed or not.
+
 from shapes import SHAPES, build
 from training import Plan, Run
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
+
+from engine.models import compressed
+from engine.models.w8a8 import is_w8a8
 
 
 def train(
@@ -48,8 +55,12 @@ def train(
 
 
 def load(folder: Path) -> LlamaForCausalLM:
-    """A trained model, fixed."""
-    model: LlamaForCausalLM = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32)
+    """A trained model, fixed; one that was exported as W8A8 too."""
+    model: LlamaForCausalLM
+    if is_w8a8(json.loads((folder / "config.json").read_text(encoding="utf-8"))):
+        model = compressed.read(folder, torch.float32, keep=False, attention="sdpa")
+    else:
+        model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32, local_files_only=True)
     return model.eval().requires_grad_(False)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from ..errors import HelixError
+from ..models import compressed
+from ..models.w8a8 import is_w8a8
 from .trace import Trace
 
 INSTALL = (
@@ -72,7 +74,6 @@ class Llama:
 def convert(model: Path, path: Path) -> Path:
     """Write a Llama of Hugging Face's layout as GGUF in Q8_0, without a vocabulary: it is asked with ids."""
     import gguf
-    from safetensors import safe_open
 
     config = _config(model)
     if config["model_type"] != "llama":
@@ -92,17 +93,28 @@ def convert(model: Path, path: Path) -> Path:
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_vocab_size(config["vocab_size"])
     writer.add_tokenizer_model("none")
-    for file in sorted(model.glob("*.safetensors")):
-        with safe_open(file, "pt") as tensors:
-            for name in tensors.keys():  # noqa: SIM118 (no dict: it has no iterator)
-                turned = {"self_attn.q_proj": heads, "self_attn.k_proj": kv_heads}
-                count = next((n for part, n in turned.items() if part in name), None)
-                _add(writer, gguf, _name(name), tensors.get_tensor(name).float(), count)
+    turned = {"self_attn.q_proj": heads, "self_attn.k_proj": kv_heads}
+    for name, weight in _weights(model, config):
+        count = next((n for part, n in turned.items() if part in name), None)
+        _add(writer, gguf, _name(name), weight.float(), count)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def _weights(model: Path, config: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
+    """One after another: all at once are twice the model. Those in W8A8 are multiplied out."""
+    from safetensors import safe_open
+
+    if is_w8a8(config):
+        yield from compressed.state(model, torch.float32).items()
+        return
+    for file in sorted(model.glob("*.safetensors")):
+        with safe_open(file, "pt") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 (no dict: it has no iterator)
+                yield name, tensors.get_tensor(name)
 
 
 def _add(writer: Any, gguf: Any, name: str, weight: Tensor, heads: int | None) -> None:

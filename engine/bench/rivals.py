@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
 
+from ..models import compressed
+from ..models.w8a8 import is_w8a8
 from .trace import Trace
 
 DEFAULTS = -1
@@ -76,13 +79,17 @@ class _Watcher(BaseStreamer):
 
 
 def load(folder: Path, dtype: torch.dtype, device: torch.device) -> Any:
-    """A model that ends only where it is told to."""
+    """A model that ends only where it is told to; int8 weights multiplied out, which transformers then runs faster."""
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-    model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype, local_files_only=True).to(device).eval()
+    if is_w8a8(json.loads((folder / "config.json").read_text(encoding="utf-8"))):
+        model = compressed.read(folder, dtype, keep=False, attention="sdpa")
+    else:
+        model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype, local_files_only=True)
+    model = model.to(device).eval()
     config = model.generation_config
     config.eos_token_id = config.pad_token_id = None
     config.do_sample, config.temperature, config.top_p, config.top_k = False, None, None, None

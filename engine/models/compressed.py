@@ -1,4 +1,4 @@
-"""Folders in compressed-tensors' "int-quantized" W8A8: int8 weights a channel, int8 activations a token.
+"""Folders in W8A8 (see `w8a8`), read without compressed-tensors.
 
 It is the scheme of `Int8Linear`, so where a CPU runs that the stored integers are used as they are; elsewhere they
 are multiplied out once, at load. Other schemes are left to transformers, if compressed-tensors is installed.
@@ -7,8 +7,6 @@ are multiplied out once, at load. Other schemes are left to transformers, if com
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,36 +17,19 @@ from ..errors import ModelNotFound, UnsupportedModel
 from .quantize import Int8Weight
 from .shards import check_complete, weight_files
 
-METHOD = "compressed-tensors"
-FORMATS = ("int-quantized", "naive-quantized")
-WEIGHTS = {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "channel", "dynamic": False}
-ACTIVATIONS = {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "token", "dynamic": True}
 SCALE = re.compile(r"(.+)\.weight_scale$")
 
 
-def is_w8a8(config: Mapping[str, Any], folder: Path) -> bool:
-    """Whether `read` is the way to load the model of this `config.json`; False for one that is not compressed.
-
-    Raises UnsupportedModel for another scheme of compressed-tensors where the package that knows it is missing.
-    """
-    quantization = config.get("quantization_config") or {}
-    if quantization.get("quant_method") != METHOD:
-        return False
-    reason = _other_scheme(quantization)
-    if reason is None:
-        return True
-    if find_spec("compressed_tensors") is None:
-        raise UnsupportedModel(
-            f"{folder} is a {METHOD} model with {reason}, which needs `pip install {METHOD}`; "
-            "W8A8 (int8 weights a channel, int8 activations a token) loads without it."
-        )
-    return False
+def state(folder: Path, dtype: torch.dtype) -> dict[str, Tensor]:
+    """The weights of the ordinary model that `folder` stands for. Raises ModelNotFound for weights that do not fit."""
+    return _multiplied_out(_tensors(folder), dtype)[0]
 
 
-def read(folder: Path, dtype: torch.dtype, *, keep: bool, code: bool = False) -> Any:
+def read(folder: Path, dtype: torch.dtype, *, keep: bool, code: bool = False, attention: str = "eager") -> Any:
     """The causal language model in `folder`, its int8 weights multiplied out to `dtype`.
 
-    With `keep` every linear has its integers too, as `module.int8`, for `fused` to take.
+    With `keep` every linear has its integers too, as `module.int8`, for `fused` to take. `attention` is transformers'
+    name of an implementation.
     Python code in the folder runs only with `code`.
     Raises ModelNotFound for weights that do not fit together.
     """
@@ -56,7 +37,7 @@ def read(folder: Path, dtype: torch.dtype, *, keep: bool, code: bool = False) ->
 
     config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=code)
     del config.quantization_config  # What is handed over below is an ordinary model.
-    state, stored = _multiplied_out(_tensors(folder), dtype)
+    weights, stored = _multiplied_out(_tensors(folder), dtype)
     with torch.device("meta"):
         kind = type(
             AutoModelForCausalLM.from_config(config, trust_remote_code=code)
@@ -64,9 +45,9 @@ def read(folder: Path, dtype: torch.dtype, *, keep: bool, code: bool = False) ->
     model, told = kind.from_pretrained(
         None,
         config=config,
-        state_dict=state,
+        state_dict=weights,
         dtype=dtype,
-        attn_implementation="eager",
+        attn_implementation=attention,
         ignore_mismatched_sizes=True,
         output_loading_info=True,
     )
@@ -79,27 +60,6 @@ def read(folder: Path, dtype: torch.dtype, *, keep: bool, code: bool = False) ->
             if name in modules:
                 modules[name].int8 = weight
     return model
-
-
-def _other_scheme(quantization: Mapping[str, Any]) -> str | None:
-    """What is not W8A8 about it, None if it is."""
-    form = quantization.get("format")
-    if form not in FORMATS:
-        return f"the format {form}"
-    groups = list((quantization.get("config_groups") or {}).values())
-    if not groups:
-        return "no scheme given"
-    for group in groups:
-        for part, wanted in (("weights", WEIGHTS), ("input_activations", ACTIVATIONS)):
-            given = group.get(part) or {}
-            if any(given.get(key) != value for key, value in wanted.items()):
-                return f"other {part.replace('_', ' ')} than W8A8's"
-        if group.get("output_activations") or group.get("format") not in (None, *FORMATS):
-            return "a mixed scheme"
-    if quantization.get("kv_cache_scheme") or quantization.get("transform_config"):
-        return "a quantised KV cache or transforms"
-    sparsity = (quantization.get("sparsity_config") or {}).get("format", "dense")
-    return None if sparsity == "dense" else f"{sparsity} sparsity"
 
 
 def _tensors(folder: Path) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ..errors import ModelNotFound, UnsupportedModel
-from . import compressed
+from . import compressed, w8a8
 from .shards import check_complete, check_weights, read_json, weight_files
 from .source import GGUF, first_line, own_code, pretrained, quiet
 
@@ -79,6 +79,7 @@ def check(files: Files) -> Any:
         raise UnsupportedModel(
             f"{files.path} is a {method} model, which needs another package: pip install {' '.join(absent)}."
         )
+    w8a8.check(raw, files.path)
     if not files.gguf:
         check_weights(files.path)
         if method is not None and not _known(method):
@@ -117,7 +118,7 @@ def read(files: Files, dtype: torch.dtype, *, keep: bool = False) -> Any:
     from transformers import AutoModelForCausalLM
 
     with quiet(), redirect_stderr(StringIO()) if files.gguf else nullcontext():  # Its reader draws a bar of its own.
-        if not files.gguf and compressed.is_w8a8(files.config, files.path):
+        if w8a8.is_w8a8(files.config):
             model = compressed.read(files.path, dtype, keep=keep, code=files.code)
         else:
             model, told = AutoModelForCausalLM.from_pretrained(

@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from engine import Engine, HelixError, ModelNotFound, Request, Speculation, UnsupportedModel
-from engine.models import compressed, load
-from engine.models.compressed import ACTIVATIONS, WEIGHTS
+from engine.models import compressed, load, w8a8
 from engine.models.fused import fuse
 from engine.models.quantize import Int8Linear, Int8Support, Int8Weight, int8_support
 from engine.models.selfcheck import attach
+from engine.models.w8a8 import ACTIVATIONS, WEIGHTS, is_w8a8
 
 needs_int8 = pytest.mark.skipif(int8_support() is None, reason="this torch has no int8 linears")
 BITS = 127.5
@@ -137,17 +137,17 @@ STATIC = {"config_groups": {"g": {"weights": WEIGHTS, "input_activations": {**AC
 def test_other_schemes_are_refused_with_a_way_out(
     models: tiny.Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], words: str
 ) -> None:
-    monkeypatch.setattr(compressed, "find_spec", lambda name: None)
+    monkeypatch.setattr(w8a8, "find_spec", lambda name: None)
     folder = compress(models.target("llama"), tmp_path / "other", **changes)
     with pytest.raises(UnsupportedModel, match=f"{words}.* needs `pip install compressed-tensors`"):
         Engine.load(folder, None, device="cpu")
-    monkeypatch.setattr(compressed, "find_spec", lambda name: object())
-    assert not compressed.is_w8a8(json.loads((folder / "config.json").read_text()), folder), "transformers' to load"
+    monkeypatch.setattr(w8a8, "find_spec", lambda name: object())
+    assert not is_w8a8(json.loads((folder / "config.json").read_text())), "transformers' to load"
 
 
-def test_what_is_not_compressed_is_none_of_its_business(tmp_path: Path) -> None:
-    assert not compressed.is_w8a8({"model_type": "llama"}, tmp_path)
-    assert not compressed.is_w8a8({"quantization_config": {"quant_method": "bitsandbytes"}}, tmp_path)
+def test_what_is_not_compressed_is_none_of_its_business() -> None:
+    assert not is_w8a8({"model_type": "llama"})
+    assert not is_w8a8({"quantization_config": {"quant_method": "bitsandbytes"}})
 
 
 def test_weights_that_do_not_fit_their_scales_are_damaged(packed: Path) -> None:

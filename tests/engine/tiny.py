@@ -16,8 +16,10 @@ from engine import Engine
 from engine.config import Layout
 from engine.kv.cache import layer_shapes
 from engine.kv.pool import SlabStore
+from engine.models import compressed
 from engine.models.paged import PagedModel
 from engine.models.selfcheck import _ways
+from engine.models.w8a8 import is_w8a8
 
 logging.disable_progress_bar()
 
@@ -90,7 +92,9 @@ def save(model: Any, folder: Path, **generation: Any) -> Path:
 
 
 def load(folder: Path) -> Any:
-    """As transformers itself would run it: its default attention, float32."""
+    """As transformers itself would run it: its default attention, float32; W8A8 multiplied out."""
+    if is_w8a8(json.loads((folder / "config.json").read_text())):
+        return compressed.read(folder, torch.float32, keep=False, attention="sdpa").eval()
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
 
