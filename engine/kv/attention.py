@@ -84,6 +84,14 @@ def _attend(
     kv_heads = keys.shape[0]
     group = heads // kv_heads
     mask = pack.mask(segment, window, query.dtype, query.device)
+    if segment.apart and mask is not None:
+        # A lone query head is asked twice: products with a vector and with a matrix add in another order.
+        q = query.reshape(kv_heads, group, rows, dim).permute(2, 0, 1, 3)
+        q = q if group > 1 else q.expand(-1, -1, 2, -1)
+        k, v = keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1)
+        mask = mask[:, None, None]
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)[:, :, :group]
+        return out.permute(1, 2, 0, 3).reshape(heads, rows, values.shape[-1])
     if rows <= FOLD_ROWS:
         q = query.reshape(kv_heads, 1, group * rows, dim)
         mask = mask if mask is None or group == 1 else mask.repeat(group, 1)

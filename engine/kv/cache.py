@@ -33,7 +33,10 @@ class Segment:
     write: Runs
     read: Runs
     rest: Runs = ()
-    """Places read besides those of the text, to the end of its last block."""
+    """Places after the text, to the end of its last block, that may hold anything and are cleared."""
+    apart: bool = False
+    """Its rows lie in one block and attend one by one, to the block's end: what a row gives does not depend on how many
+    come with it (see `models/exact.py`)."""
 
     @property
     def past(self) -> int:
@@ -61,7 +64,7 @@ class Pack:
 
     def mask(self, segment: Segment, window: int | None, dtype: torch.dtype, device: torch.device) -> Tensor | None:
         """`[rows, length]`, 0 where a row may look and -inf elsewhere; None when every row may look everywhere."""
-        if self.tile is None:
+        if self.tile is None and not segment.apart:
             if window is not None and segment.length <= window:
                 window = None
             if segment.rows == 1 and window is None:
@@ -74,14 +77,13 @@ class Pack:
 
     def write(self, layer: int, keys: Tensor, values: Tensor) -> None:
         """Store the new rows of all sequences, `[heads, rows, dim]`."""
-        if len(self.segments) == 1 and not self.tile:
-            self.store.write(layer, self.segments[0].write, keys, values)
-            return
+        whole = len(self.segments) == 1 and not self.tile
         row = 0
         for segment in self.segments:
             rows = slice(row, row + segment.rows)
-            self.store.write(layer, segment.write, keys[:, rows], values[:, rows])
-            if self.tile:
+            mine = (keys, values) if whole else (keys[:, rows], values[:, rows])
+            self.store.write(layer, segment.write, *mine)
+            if segment.rest:
                 self.store.clear(layer, segment.rest)
             row += segment.rows
 
@@ -113,9 +115,10 @@ class Pack:
 def visible(segment: Segment, window: int | None, device: torch.device, tile: int | None = None) -> Tensor:
     """Bool `[rows, length]`: which of the sequence's tokens each new row may look at.
 
-    With a tile `[tile, length of the whole blocks]`; a row of padding sees what the last row sees.
+    Where whole blocks are read their length counts. With a tile `[tile, length]`; a row of padding sees what the last
+    row sees.
     """
-    width = sum(count for _, count in segment.read) if tile else segment.length
+    width = sum(count for _, count in segment.read)
     row = torch.arange(segment.past, segment.past + (tile or segment.rows), device=device)[:, None]
     if tile:
         row = row.clamp(max=segment.length - 1)

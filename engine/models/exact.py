@@ -4,6 +4,9 @@ A matrix product of 1 row and one of 5 add their terms in another order, so logi
 in a long while a greedy choice with them. Here each forward has `ROWS` rows, padded where there are fewer, and
 attention reads whole blocks: what a row gives then depends on its text alone, not on the depth, the batch, the chunks
 of the prefill or what was cached. Within one shape a row's result does not depend on the others (tested, on CPUs).
+
+Int8 needs less, and has it unasked: sums of whole numbers are the same in any order, so only attention has to meet the
+same shapes (`steady`). It does in decoding and verifying; a prompt is read in whatever pieces it comes.
 """
 
 from __future__ import annotations
@@ -11,12 +14,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..config import MAX_DEPTH
 from ..kv.blocks import BLOCK_SIZE, BlockTable
 from ..kv.cache import Segment
-from ..kv.pool import slots
+from ..kv.pool import Runs, slots
 
 ROWS = 8
 """Rows of every forward: depth 7 still takes one."""
+VERIFIED = MAX_DEPTH + 1
+"""Rows up to which int8 attends by the row: the deepest verification."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +33,32 @@ class Piece:
     start: int
     stop: int
 
-    def segment(self, table: BlockTable) -> Segment:
+    def segment(self, table: BlockTable, *, apart: bool = False) -> Segment:
         end = -(-self.stop // BLOCK_SIZE) * BLOCK_SIZE
         return Segment(
             self.stop - self.start,
             self.stop,
             slots(table, self.start, self.stop),
             slots(table, 0, end),
-            slots(table, self.stop, end),
+            rest(table, self.start, self.stop),
+            apart,
         )
+
+
+def rest(table: BlockTable, start: int, stop: int) -> Runs:
+    """What follows tokens start .. stop-1 in a block that they begin: whoever begins one leaves nothing unwritten."""
+    end = -(-stop // BLOCK_SIZE) * BLOCK_SIZE
+    return slots(table, stop, end) if start <= end - BLOCK_SIZE else ()
+
+
+def steady(table: BlockTable, rows: int) -> list[Segment]:
+    """The last tokens of a text: a piece for each block, the rows of which attend one by one; of many, one segment."""
+    length = table.length
+    start = length - rows
+    if rows <= VERIFIED:
+        (pieces,) = tiles([(start, length)], share=True, rows=rows)
+        return [piece.segment(table, apart=True) for piece in pieces]
+    return [Segment(rows, length, slots(table, start, length), slots(table, 0, length), rest(table, start, length))]
 
 
 def tiles(spans: Sequence[tuple[int, int]], *, share: bool, rows: int = ROWS) -> list[list[Piece]]:

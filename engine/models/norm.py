@@ -1,4 +1,4 @@
-"""RMS norm of few rows, lean on a CPU."""
+"""RMS norm of few rows, lean on a CPU; there a row gives the same bits however many come with it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ class Norm:
     def __init__(self, weight: Tensor, eps: float, explicit: bool = False) -> None:
         """`explicit`: spelled out in float32, where no fused operator is to be trusted."""
         self._weight, self._eps, self._explicit = weight, eps, explicit
-        self._size = size = len(weight)
+        self._size = len(weight)
         self._lean = weight.device.type == "cpu" and weight.dtype == torch.float32 and not explicit
-        self._mean = torch.full((size, 1), 1 / size) if self._lean else weight
         self._floor = torch.full((1, 1), eps) if self._lean else weight
 
     def float(self) -> Norm:
@@ -26,7 +25,7 @@ class Norm:
             return scaled.to(x.dtype) * self._weight
         if not self._lean:
             return F.rms_norm(x, self._weight.shape, self._weight, self._eps)
-        # On a CPU rms_norm is many small kernels; a product with a column of 1/size is the mean, and adds eps, in one.
-        flat = x.reshape(-1, self._size)
-        scale = torch.addmm(self._floor, flat * flat, self._mean).rsqrt_()
-        return (flat * scale).mul_(self._weight).view(x.shape)
+        # On a CPU rms_norm is many small kernels.
+        length = torch.linalg.vector_norm(x, 2, -1, keepdim=True)
+        scale = torch.addcmul(self._floor, length, length, value=1 / self._size).rsqrt_()
+        return (x * scale).mul_(self._weight)

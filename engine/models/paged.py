@@ -87,6 +87,8 @@ class PagedModel:
         self.exact = exact
         self.parameters = parameters
         self._fused = fused
+        self._steady = fused is not None and fused.weight_dtype == "int8"
+        """Whether rows attend apart (see `exact`)."""
         self.threads = fused.threads if fused and not exact else None
         """What a forward of few rows gets; None is torch's own number."""
         self.graphs: Replayed | None = None
@@ -159,7 +161,7 @@ class PagedModel:
                     return self.graphs(span)
             except Exception:  # A shape that could not be captured: what follows gives the same, a little later.
                 self.graphs = None
-        pack = Pack([_segment(span) for span in spans], self.store)
+        pack = Pack([segment for span in spans for segment in self._segments(span)], self.store)
         return self._logits(_join([self._ids(s) for s in spans]), pack, self._kept(spans))
 
     def _run_padded(self, spans: Sequence[Span], store: BlockStore) -> Tensor:
@@ -172,6 +174,9 @@ class PagedModel:
         padded = kept + [0] * (rows_of(len(kept)) - len(kept))
         logits = self._logits(ids.index_select(0, order.to(self.device)), pack, torch.tensor(padded).to(self.device))
         return logits[: len(kept)]
+
+    def _segments(self, span: Span) -> list[Segment]:
+        return exact.steady(span.table, span.rows) if self._steady else [_segment(span)]
 
     def _ids(self, span: Span) -> Tensor:
         parts = [span.tokens.to(self.device)] if len(span.tokens) or span.drafts is None else []

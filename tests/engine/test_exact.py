@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,14 @@ from torch import Tensor
 from engine import Engine, Request, Speculation
 from engine.kv.blocks import BLOCK_SIZE
 from engine.kv.cache import layer_shapes
-from engine.models.exact import ROWS, Piece, tiles
+from engine.models.exact import ROWS, VERIFIED, Piece, tiles
 from engine.models.paged import PagedModel, Span
 from engine.models.quantize import int8_support
 from engine.models.selfcheck import _ways
 
 BLOCKS = 24
 LENGTH = 150
+PIECES = (1, 1, 2, 3, 5, 7, 9, 20)
 SIZES = {
     "hidden_size": 128, "intermediate_size": 320, "num_attention_heads": 8, "num_key_value_heads": 4,
     "max_position_embeddings": 256, "vocab_size": 512, "initializer_range": 0.1,
@@ -34,9 +36,9 @@ WAYS = [
 ]  # fmt: skip
 
 
-def model(kind: str, way: str, dtype: torch.dtype, *, exact: bool = True) -> PagedModel:
+def model(kind: str, way: str, dtype: torch.dtype, *, exact: bool = True, **changed: int) -> PagedModel:
     """A random model over a pool of NaN."""
-    built = tiny.build(kind, attn_implementation="eager", **SIZES)
+    built = tiny.build(kind, attn_implementation="eager", **{**SIZES, **changed})
     support = int8_support() if dtype == torch.int8 else None
     if dtype == torch.int8 and support is None:
         pytest.skip("this torch has no int8 linears")
@@ -63,16 +65,21 @@ def one_by_one(paged: PagedModel, text: list[int]) -> list[Tensor]:
     return rows
 
 
-def differing(paged: PagedModel, text: list[int], wanted: list[Tensor], seed: int) -> list[int]:
-    """Positions whose bits differ when the text comes in random pieces, with wrong drafts taken back, in company."""
+def differing(
+    paged: PagedModel, text: list[int], wanted: list[Tensor], seed: int, most: int = 24, sizes: Sequence[int] = PIECES
+) -> list[int]:
+    """Positions whose bits differ when the text comes in random pieces, with wrong drafts taken back, in company.
+
+    `most` rows at once.
+    """
     chance = random.Random(seed)
     table, other = paged.table(), paged.table()
     company = tiny.prompt(60, seed + 100, 512)
     wrong: list[int] = []
     while table.length < len(text):
         start = table.length
-        right = min(chance.choice([1, 1, 2, 3, 5, 7, 9, 20]), len(text) - start)
-        drafts = tiny.prompt(chance.randrange(4), seed + start, 512)
+        right = min(chance.choice(sizes), len(text) - start)
+        drafts = tiny.prompt(min(chance.randrange(4), most - right), seed + start, 512)
         spans = [Span(table, ids(text[start : start + right] + drafts), right + len(drafts))]
         beside = company[other.length : other.length + chance.randrange(3)]
         if beside:
@@ -96,6 +103,25 @@ def test_every_position_has_the_bits_of_plain_decoding(kind: str, way: str, dtyp
     wanted = one_by_one(paged, text)
     assert [differing(paged, text, wanted, seed) for seed in range(3)] == [[], [], []]
     assert paged.allocator.available == BLOCKS
+
+
+@pytest.mark.parametrize("heads", [(8, 4), (4, 4), (8, 1)], ids=str)
+@pytest.mark.parametrize("kind", ["llama", "mistral+window"])
+def test_int8_decodes_to_the_bit_without_being_asked(kind: str, heads: tuple[int, int]) -> None:
+    """Decoding and verifying: at every depth, in any company."""
+    paged = model(kind, "fused", torch.int8, exact=False, num_attention_heads=heads[0], num_key_value_heads=heads[1])
+    text = tiny.prompt(LENGTH, 7, 512)
+    wanted = one_by_one(paged, text)
+    sizes = (1, 1, 2, 3, 5, 9, VERIFIED)
+    assert [differing(paged, text, wanted, seed, VERIFIED, sizes) for seed in range(3)] == [[], [], []]
+    assert paged.allocator.available == BLOCKS
+
+
+def test_a_prompt_in_int8_may_differ_from_decoding() -> None:
+    """The negative control: it is the shapes of attention that do it."""
+    paged = model("llama", "fused", torch.int8, exact=False)
+    text = tiny.prompt(LENGTH, 7, 512)
+    assert differing(paged, text, one_by_one(paged, text), 0, sizes=(VERIFIED + 3,))
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
@@ -153,15 +179,17 @@ WHAT = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
-def test_replies_to_two_hundred_questions_are_the_same_at_every_depth(dtype: str) -> None:
-    """End to end on the bundled pair, prefix reuse and all."""
+@pytest.mark.parametrize(
+    ("dtype", "exact"), [("float32", True), ("bfloat16", True), ("int8", True), ("int8", False)], ids=str
+)
+def test_replies_to_two_hundred_questions_are_the_same_at_every_depth(dtype: str, exact: bool) -> None:
+    """End to end on the bundled pair; prefix reuse and all where it is exact."""
     if dtype == "int8" and int8_support() is None:
         pytest.skip("this torch has no int8 linears")
     asked = [how.format(what) for what in WHAT for how in HOW]
     assert len(set(asked)) == 200
     asked = asked if dtype == "float32" else asked[::5]
-    with Engine.load(device="cpu", dtype=dtype, exact=True) as engine:
+    with Engine.load(device="cpu", dtype=dtype, exact=exact, prefix_cache=exact) as engine:
         for i, text in enumerate(asked):
             plain, speculative = (
                 engine.generate(
