@@ -111,7 +111,9 @@ def _int8() -> str:
     support = engine.int8_support()
     if support is None:
         return "this torch has no int8 linears for this processor; models run in bfloat16 or float32"
-    speed = "faster than float32: large models use it" if support.pays else "slower than float32: only if asked for"
+    speed = (
+        "faster than float32: all but tiny ones use it" if support.pays else "slower than float32: only if asked for"
+    )
     return f"{support.kernel}, {speed}"
 
 
@@ -144,7 +146,7 @@ def _describe(folder: Traversable) -> Section:
         "architecture": config.get("model_type"),
         "parameters": parameters,
         "bytes": size,
-        "dtype": config.get("dtype") or config.get("torch_dtype"),
+        "dtype": "int8" if "quantization_config" in config else config.get("dtype") or config.get("torch_dtype"),
         "context": config.get("max_position_embeddings"),
     }
 
@@ -154,8 +156,9 @@ def _weights(file: Traversable) -> tuple[int, int]:
     with file.open("rb") as stream:
         (length,) = struct.unpack("<Q", stream.read(8))
         header = json.loads(stream.read(length))
-    tensors = [t for name, t in header.items() if name != "__metadata__"]
-    return sum(math.prod(t["shape"]) for t in tensors), max((t["data_offsets"][1] for t in tensors), default=0)
+    tensors = {name: t for name, t in header.items() if name != "__metadata__"}
+    parameters = sum(math.prod(t["shape"]) for name, t in tensors.items() if not name.endswith("_scale"))
+    return parameters, max((t["data_offsets"][1] for t in tensors.values()), default=0)
 
 
 def _cache() -> Section:
@@ -193,14 +196,11 @@ def _would_use() -> Section:
     """What `helix-chat` with no options takes."""
     device = engine.pick_device("auto")
     target = _describe(resources.files("helix_assets") / "target")
-    # The engine decides by device and size; one that does not say decides when it loads.
-    choose = getattr(engine, "choose_dtype", None)
-    dtype = _ask(lambda: _name(choose(device, target["parameters"], target["dtype"]))) if choose else "as loaded"
     return {
         "target": "bundled",
         "draft": "bundled",
         "device": f"{device.spec} ({device.name})",
-        "dtype": dtype,
+        "dtype": _ask(lambda: engine.estimate(device=device).dtype),
         "context": EngineConfig().max_context or target["context"],
         "kv cache": _ask(_pool),
     }
@@ -210,10 +210,6 @@ def _pool() -> str:
     """What the pool would get now, and why."""
     told = engine.estimate()
     return f"{_size(told.kv)} for {told.tokens:,} tokens, {POOL_RULES[told.rule]} (--kv-memory sets it)"
-
-
-def _name(dtype: Any) -> str:
-    return str(dtype).removeprefix("torch.")
 
 
 def _shown(value: Any) -> str:

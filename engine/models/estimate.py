@@ -73,9 +73,11 @@ def estimate(
         models.append(draft if isinstance(draft, ModelFacts) else read_facts(draft, "draft"))
     dtypes = [dtype if dtype not in (None, "auto") else _chosen(device, m) for m in models]
     pairs = list(zip(models, dtypes, strict=True))
-    weights = sum(m.parameters * WIDTH[d] for m, d in pairs)
-    # K and V of an int8 model stay in the dtype of its file.
-    each = sum(m.kv_per_token * WIDTH[m.stored if d == "int8" else d] for m, d in pairs) * BLOCK_SIZE
+    # Beside int8 weights the embedding stays as it is stored, and K and V are float32.
+    weights = sum(
+        m.parameters * WIDTH[d] + (m.hidden * m.vocab * WIDTH[m.stored] if d == "int8" else 0) for m, d in pairs
+    )
+    each = sum(m.kv_per_token * WIDTH["float32" if d == "int8" else d] for m, d in pairs) * BLOCK_SIZE
     context = min(models[0].context, max_context or models[0].context)
     free = read_memory(device).free
     blocks = pool_blocks(max(each, 1), context, kv_memory, max(free - weights, 1) if free else 0)
@@ -96,4 +98,4 @@ def estimate(
 
 
 def _chosen(device: Device, model: ModelFacts) -> str:
-    return str(choose_dtype(device, model.parameters, model.stored)).removeprefix("torch.")
+    return str(choose_dtype(device, model.parameters, "int8" if model.w8a8 else model.stored)).removeprefix("torch.")

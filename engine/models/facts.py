@@ -13,6 +13,7 @@ from ..errors import HelixError, ModelNotFound
 from .hub import HUB_SECONDS, cached_folder, explain, split, wanted_files
 from .shards import read_header, read_json, weight_files
 from .source import GGUF, bundled
+from .w8a8 import is_w8a8
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class ModelFacts:
     """Bytes to fetch from the hub first; 0 when it is here."""
     quantized: bool = False
     """Stored in some library's own form: the numbers in the file are not those in memory."""
+    w8a8: bool = False
+    """Its linears are stored as int8 that a CPU may run as they are."""
 
 
 def read_facts(name: str | os.PathLike[str], role: str = "target") -> ModelFacts:
@@ -98,7 +101,8 @@ def _of_hub(name: str) -> ModelFacts:
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
     wanted = wanted_files(sizes)
     weights = sum(sizes[file] for file in wanted if file.endswith((".safetensors", ".bin")))
-    return facts(config, weights // _width(_stored(config)), sum(sizes[file] for file in wanted))
+    width = 1 if is_w8a8(config) else _width(_stored(config))
+    return facts(config, weights // width, sum(sizes[file] for file in wanted))
 
 
 def facts(config: Mapping[str, Any], parameters: int, download: int = 0) -> ModelFacts:
@@ -123,7 +127,8 @@ def facts(config: Mapping[str, Any], parameters: int, download: int = 0) -> Mode
         context=number("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", default=2048),
         stored=_stored(config),
         download=download,
-        quantized=bool(config.get("quantization_config")),
+        quantized=bool(config.get("quantization_config")) and not is_w8a8(config),
+        w8a8=is_w8a8(config),
     )
 
 
@@ -136,5 +141,5 @@ def _width(dtype: str) -> int:
 
 
 def _counted(file: Path) -> int:
-    """Parameters in a safetensors file, from its header."""
-    return sum(math.prod(tensor["shape"]) for tensor in read_header(file).values())
+    """Parameters in a safetensors file, from its header; the scales of quantised ones are none."""
+    return sum(math.prod(t["shape"]) for name, t in read_header(file).items() if not name.endswith("_scale"))

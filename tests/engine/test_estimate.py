@@ -16,6 +16,7 @@ import tiny
 from engine import Engine, ModelFacts, ModelNotFound, cached_folder, estimate, fetch, read_facts
 from engine.models.facts import facts
 from engine.models.hub import wanted_files
+from engine.models.quantize import int8_support
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "qwen2"])
@@ -29,6 +30,18 @@ def test_weights_and_pool_are_those_of_the_loaded_pair(models: tiny.Models, kind
     assert told.weights == pytest.approx(loaded.target.bytes + loaded.draft.bytes, rel=0.05)
     assert told.kv == loaded.kv_bytes
     assert told.dtype == "float32" and told.device == "cpu" and told.fits and told.download == 0
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32", "bfloat16"])
+def test_of_the_bundled_pair_it_is_what_is_then_held(dtype: str) -> None:
+    if dtype == "int8" and int8_support() is None:
+        pytest.skip("this torch has no int8 linears")
+    told = estimate(device="cpu", dtype=dtype)
+    with Engine.load(device="cpu", dtype=dtype) as engine:
+        loaded = engine.loaded
+    assert loaded.draft is not None
+    assert told.weights == pytest.approx(loaded.target.bytes + loaded.draft.bytes, rel=0.05)
+    assert told.kv == loaded.kv_bytes and told.sure
 
 
 def test_the_bundled_pair() -> None:
