@@ -38,8 +38,8 @@ def own_data_folder() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def bundled() -> Iterator[Engine]:
-    """The bundled pair. Its prefix cache remembers earlier tests."""
+    """The bundled pair, in the dtype that every CPU has. Its prefix cache remembers earlier tests."""
     from engine import Engine
 
-    with Engine.load(device="cpu") as engine:
+    with Engine.load(device="cpu", dtype="float32") as engine:
         yield engine

@@ -51,5 +51,5 @@ def test_a_chat_of_the_bundled_pair_reuses_its_first_turn(bundled: Engine) -> No
     chat += [{"role": "assistant", "content": first.text}, {"role": "user", "content": "Name five fruits."}]
     second = bundled.generate(Request(messages=chat, max_tokens=20))
     assert second.usage.cached_tokens >= (first.usage.prompt_tokens + len(first.token_ids)) // 16 * 16 - 16
-    with Engine.load(device="cpu", prefix_cache=False) as fresh:
+    with Engine.load(device="cpu", dtype="float32", prefix_cache=False) as fresh:
         assert fresh.generate(Request(messages=chat, max_tokens=20)).token_ids == second.token_ids

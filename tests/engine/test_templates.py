@@ -137,8 +137,8 @@ def test_what_was_thought_is_stripped_later_and_reuse_stays_right(tmp_path: Path
     thought = "I should think about this for a good while before I say a word. " * 3 + "(end)Well: "
     messages: Messages = [{"role": "user", "content": "What is machine learning? " * 5}]
     with (
-        Engine.load(folder, "bundled", device="cpu") as engine,
-        Engine.load(folder, None, device="cpu", prefix_cache=False) as fresh,
+        Engine.load(folder, "bundled", device="cpu", dtype="float32") as engine,
+        Engine.load(folder, None, device="cpu", dtype="float32", prefix_cache=False) as fresh,
     ):
         for question in ("Name five fruits.", "What is the sea?", "Who are you?"):
             request = Request(messages=messages, max_tokens=20, speculation=Speculation(4))

@@ -27,7 +27,7 @@ def parameters(folder: Path) -> int:
         header = json.loads(file.read(length))
     total = 0
     for name, tensor in header.items():
-        if name != "__metadata__":
+        if name != "__metadata__" and not name.endswith("_scale"):
             count = 1
             for size in tensor["shape"]:
                 count *= size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from driving import ask, drive, foot, screen_text, send, until
 from notes import into, of, over
 from other_server import MODELS, stub
@@ -19,6 +21,7 @@ from waiting import until as until_true
 
 from engine import Engine, Request
 from engine.events import Counters, Finished, Loaded, Piece
+from engine.models import compressed
 from helix_tui.app import HelixApp
 from helix_tui.messages import Note, Question, Trouble
 from helix_tui.remote.connect import ConnectSource
@@ -119,7 +122,7 @@ def test_connected_to_transformers_own_server(tmp_path: Path) -> None:
     pytest.importorskip("openai")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    folder = Path(__file__).parents[2] / "assets" / "target"
+    folder = plain(tmp_path / "target")
     program = "from transformers.cli.transformers import main; main()"
     command = [sys.executable, "-c", program, "serve", str(folder), "--port", str(port), "--device", "cpu"]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
@@ -136,6 +139,14 @@ def test_connected_to_transformers_own_server(tmp_path: Path) -> None:
             drive(scenario, source=ConnectSource(server, str(folder)), max_tokens=20)
         finally:
             process.kill()
+
+
+def plain(folder: Path) -> Path:
+    """The bundled target as transformers loads it without compressed-tensors."""
+    bundled = Path(__file__).parents[2] / "assets" / "target"
+    shutil.copytree(bundled, folder)
+    compressed.read(bundled, torch.float32, keep=False).save_pretrained(str(folder))
+    return folder
 
 
 def answers(server: Server) -> bool:
