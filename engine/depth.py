@@ -24,7 +24,7 @@ LONG_STEP = 0.01
 """The same over all texts, which is what a new one starts from."""
 OPEN_MIND = 0.5
 """Inside a draft the next token is thought at least this likely to be kept: a hard text has easy places."""
-PROBE_EVERY = 24
+PROBE_EVERY = 8
 PROBE_MOST = 192
 """Plain cycles between two tries of drafting again: doubled after each try that did not pay."""
 MARGIN = 1.03
