@@ -68,7 +68,8 @@ class Int8Linear:
         return cls(pack(kernel, values, scales), scales, None if bias is None else bias.float(), size)
 
     def __call__(self, x: Tensor) -> Tensor:
-        scale = torch.add(FLOOR, torch.linalg.vector_norm(x, torch.inf, -1, keepdim=True), alpha=1 / 127)
+        # The infinity norm in one call is not vectorised: 75 us for 5 rows of 5,632, against 6.
+        scale = torch.add(FLOOR, x.abs().amax(-1, keepdim=True), alpha=1 / 127)
         y = self.multiply(x / scale).mul_(scale)
         return y if self.bias is None else y + self.bias
 
