@@ -98,4 +98,4 @@ def estimate(
 
 
 def _chosen(device: Device, model: ModelFacts) -> str:
-    return str(choose_dtype(device, model.parameters, "int8" if model.w8a8 else model.stored)).removeprefix("torch.")
+    return str(choose_dtype(device, model.parameters, model.stored)).removeprefix("torch.")

@@ -33,8 +33,6 @@ class ModelFacts:
     """Bytes to fetch from the hub first; 0 when it is here."""
     quantized: bool = False
     """Stored in some library's own form: the numbers in the file are not those in memory."""
-    w8a8: bool = False
-    """Its linears are stored as int8 that a CPU may run as they are."""
 
 
 def read_facts(name: str | os.PathLike[str], role: str = "target") -> ModelFacts:
@@ -128,7 +126,6 @@ def facts(config: Mapping[str, Any], parameters: int, download: int = 0) -> Mode
         stored=_stored(config),
         download=download,
         quantized=bool(config.get("quantization_config")) and not is_w8a8(config),
-        w8a8=is_w8a8(config),
     )
 
 

@@ -80,6 +80,7 @@ def test_it_runs_in_int8_where_bytes_are_faster_and_is_lossless(
     models: tiny.Models, packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(load, "int8_support", lambda: Int8Support("oneDNN unsigned", True))
+    monkeypatch.setattr(load, "TINY", 0)
     draft = compress(models.near("llama"), tmp_path / "draft")
     request = {"prompt_ids": tiny.prompt(20, 4), "max_tokens": 40}
     with Engine.load(packed, draft, device="cpu") as engine:
@@ -100,8 +101,12 @@ def test_elsewhere_it_is_multiplied_out(packed: Path, dtype: str) -> None:
         assert reply.token_ids == tiny.greedy(model, tiny.prompt(9, 1), 12)
 
 
-def test_without_int8_linears_a_small_one_runs_in_float32(packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "int8_support", lambda: None)
+@pytest.mark.parametrize(("support", "tiny"), [(None, 0), (Int8Support("oneDNN unsigned", True), load.TINY)])
+def test_without_int8_linears_or_where_it_is_tiny_it_runs_in_float32(
+    packed: Path, monkeypatch: pytest.MonkeyPatch, support: Int8Support | None, tiny: int
+) -> None:
+    monkeypatch.setattr(load, "int8_support", lambda: support)
+    monkeypatch.setattr(load, "TINY", tiny)
     with Engine.load(packed, None, device="cpu") as engine:
         assert engine.loaded.target.dtype == "float32"
 
