@@ -85,13 +85,7 @@ def _attend(
     group = heads // kv_heads
     mask = pack.mask(segment, window, query.dtype, query.device)
     if segment.apart and mask is not None:
-        # A lone query head is asked twice: products with a vector and with a matrix add in another order.
-        q = query.reshape(kv_heads, group, rows, dim).permute(2, 0, 1, 3)
-        q = q if group > 1 else q.expand(-1, -1, 2, -1)
-        k, v = keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1)
-        mask = mask[:, None, None]
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)[:, :, :group]
-        return out.permute(1, 2, 0, 3).reshape(heads, rows, values.shape[-1])
+        return _by_the_row(query, keys, values, mask, scale)
     if rows <= FOLD_ROWS:
         q = query.reshape(kv_heads, 1, group * rows, dim)
         mask = mask if mask is None or group == 1 else mask.repeat(group, 1)
@@ -104,6 +98,18 @@ def _attend(
     else:
         out = _softcapped(q, k, v, mask, scale, softcap)
     return out.reshape(heads, rows, values.shape[-1])
+
+
+def _by_the_row(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, scale: float) -> Tensor:
+    """The same with each row a problem of its own: what it gives does not depend on how many there are."""
+    heads, rows, dim = query.shape
+    group = heads // keys.shape[0]
+    q = query.reshape(-1, group, rows, dim).permute(2, 0, 1, 3)
+    if group == 1:  # A lone head is asked twice: a product with a vector adds in another order than with a matrix.
+        q = q.expand(-1, -1, 2, -1)
+    k, v = keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1)
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None], scale=scale)[:, :, :group]
+    return out.permute(1, 2, 0, 3).reshape(heads, rows, values.shape[-1])
 
 
 def _softcapped(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float, softcap: float) -> Tensor:
