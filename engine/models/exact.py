@@ -6,7 +6,7 @@ attention reads whole blocks: what a row gives then depends on its text alone, n
 of the prefill or what was cached. Within one shape a row's result does not depend on the others (tested, on CPUs).
 
 Int8 needs less, and has it unasked: sums of whole numbers are the same in any order, so only attention has to meet the
-same shapes (`steady`). It does in decoding and verifying; a prompt is read in whatever pieces it comes.
+same shapes (`steady`). It does in decoding and verifying, and in the part of a prompt that is never cached.
 """
 
 from __future__ import annotations
@@ -52,13 +52,18 @@ def rest(table: BlockTable, start: int, stop: int) -> Runs:
 
 
 def steady(table: BlockTable, rows: int) -> list[Segment]:
-    """The last tokens of a text: a piece for each block, the rows of which attend one by one; of many, one segment."""
+    """The last tokens of a text: a piece for each block, the rows of which attend one by one.
+
+    Of a prompt only the last block, which is what is left of it where the others are cached; those are one segment.
+    """
     length = table.length
     start = length - rows
-    if rows <= VERIFIED:
-        (pieces,) = tiles([(start, length)], share=True, rows=rows)
-        return [piece.segment(table, apart=True) for piece in pieces]
-    return [Segment(rows, length, slots(table, start, length), slots(table, 0, length), rest(table, start, length))]
+    first = start if rows <= VERIFIED else (length - 1) // BLOCK_SIZE * BLOCK_SIZE
+    (pieces,) = tiles([(first, length)], share=True, rows=length - first)
+    apart = [piece.segment(table, apart=True) for piece in pieces]
+    if first == start:
+        return apart
+    return [Segment(first - start, first, slots(table, start, first), slots(table, 0, first)), *apart]
 
 
 def tiles(spans: Sequence[tuple[int, int]], *, share: bool, rows: int = ROWS) -> list[list[Piece]]:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
 from ..costs import ROWS, SKEW, Costs
+from ..kv.blocks import BLOCK_SIZE, BlockTable
 from .paged import PagedModel, Span
 from .remembered import Timings, forget, identity, recall, remember
 
-PAST = 32
-"""Tokens of context while timing: costs grow little with it, and the controller follows."""
+PAST = 40
+"""Tokens of context while timing, which end within a block: costs grow little with it, and the controller follows."""
 DRAFT_ROWS = (1, 4, 16)
 """One for each sequence that drafts."""
 SPOT = 4
 """Rows whose forward is looked at again where timings are remembered."""
 BUDGET = 0.06
-"""Seconds that one row count may take, once it ran at least twice."""
+"""Seconds that one row count may take in all turns."""
+TURNS = 5
+"""At most; one is made however long it takes."""
 
 
 class Timed:
@@ -51,10 +54,9 @@ def still_true(
     """
     if 1 not in timings.verify:
         return False
-    one, few = (_forward_seconds(target, rows, wait, context) for rows in (1, SPOT))
-    looks = [(few / one, timings.verify, SPOT)]
-    if draft is not None:
-        looks.append((_forward_seconds(draft, 1, wait, context) / one, timings.draft, 1))
+    forwards = [(target, 1), (target, SPOT), *([(draft, 1)] if draft else [])]
+    one, few, *step = _seconds(forwards, wait, context)
+    looks = [(few / one, timings.verify, SPOT), *((seconds / one, timings.draft, 1) for seconds in step)]
     return all(rows in then and 1 / SKEW < now * timings.verify[1] / then[rows] < SKEW for now, then, rows in looks)
 
 
@@ -63,27 +65,48 @@ def measure(target: PagedModel, draft: PagedModel | None, wait: Callable[[], Non
 
     `context` is what both models can see at most.
     """
-    verify = {rows: _forward_seconds(target, rows, wait, context) for rows in ROWS}
-    return Timings(verify, {r: _forward_seconds(draft, r, wait, context) for r in DRAFT_ROWS} if draft else {})
+    verify = [(target, rows) for rows in ROWS]
+    drafting = [(draft, rows) for rows in DRAFT_ROWS] if draft else []
+    seconds = _seconds([*verify, *drafting], wait, context)
+    return Timings(dict(zip(ROWS, seconds, strict=False)), dict(zip(DRAFT_ROWS, seconds[len(ROWS) :], strict=False)))
 
 
-def _forward_seconds(model: PagedModel, rows: int, wait: Callable[[], None], context: int) -> float:
-    """The best of a few runs, the first (which may compile or allocate) not counted."""
-    rows = min(rows, context, model.allocator.available * 16)
+def _seconds(forwards: Sequence[tuple[PagedModel, int]], wait: Callable[[], None], context: int) -> list[float]:
+    """The best of a few runs of each model and rows.
+
+    In turns: what else the machine does for a moment then slows them all down, and not one row count.
+    """
+    best = [float("inf")] * len(forwards)
+    tables = {model: _begun(model, max(r for m, r in forwards if m is model), context) for model, _ in forwards}
+    spent, turn = 0.0, 0
+    while turn < 1 or (turn < TURNS and spent < BUDGET * len(forwards)):
+        for place, (model, rows) in enumerate(forwards):
+            for run in range(2):  # The second finds what the first left in the caches, as a chat's forwards do.
+                seconds = _once(model, tables[model], rows, wait, context)
+                spent += seconds
+                if run:
+                    best[place] = min(best[place], seconds)
+        turn += 1
+    for table in tables.values():
+        table.release()
+    return best
+
+
+def _once(model: PagedModel, table: BlockTable, rows: int, wait: Callable[[], None], context: int) -> float:
+    past = table.length
+    rows = min(rows, context - past, model.allocator.available * BLOCK_SIZE)
+    start = time.perf_counter()
+    model.forward([Span(table, torch.zeros(rows, dtype=torch.long), rows)])
+    wait()
+    seconds = time.perf_counter() - start
+    table.rollback(past)
+    return seconds
+
+
+def _begun(model: PagedModel, rows: int, context: int) -> BlockTable:
+    """A text that leaves room for `rows` more tokens, if there is that much."""
     table = model.table()
-    past = min(PAST, (model.allocator.available - 1) * 16 - rows, context - rows)
+    past = min(PAST, (model.allocator.available - 1) * BLOCK_SIZE - rows, context - rows)
     if past > 0:
         model.forward([Span(table, torch.zeros(past, dtype=torch.long), 1)])
-    length, best, spent, run = table.length, float("inf"), 0.0, 0
-    while run < 2 or (spent < BUDGET and run < 6):
-        start = time.perf_counter()
-        model.forward([Span(table, torch.zeros(rows, dtype=torch.long), rows)])
-        wait()
-        seconds = time.perf_counter() - start
-        table.rollback(length)
-        if run:
-            best = min(best, seconds)
-        spent += seconds
-        run += 1
-    table.release()
-    return best
+    return table

@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def seconds(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
     """What a forward takes by its rows, on a machine that others leave alone."""
     said = {rows: 0.001 + rows / 1e5 for rows in range(1, 65)}
-    monkeypatch.setattr(timing, "_forward_seconds", lambda model, rows, wait, context: said[rows])
+    monkeypatch.setattr(timing, "_once", lambda model, table, rows, wait, context: said[rows])
     return said
 
 
