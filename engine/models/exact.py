@@ -14,15 +14,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..config import MAX_DEPTH
 from ..kv.blocks import BLOCK_SIZE, BlockTable
 from ..kv.cache import Segment
 from ..kv.pool import Runs, slots
 
 ROWS = 8
 """Rows of every forward: depth 7 still takes one."""
-VERIFIED = MAX_DEPTH + 1
-"""Rows up to which int8 attends by the row: the deepest verification."""
+WAITING = BLOCK_SIZE
+"""Tokens of text up to which all of them attend by the row in int8: what is never cached, or what decoding adds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +50,15 @@ def rest(table: BlockTable, start: int, stop: int) -> Runs:
     return slots(table, stop, end) if start <= end - BLOCK_SIZE else ()
 
 
-def steady(table: BlockTable, rows: int) -> list[Segment]:
-    """The last tokens of a text: a piece for each block, the rows of which attend one by one.
+def steady(table: BlockTable, rows: int, drafts: int) -> list[Segment]:
+    """The last `rows` tokens, of which so many are drafts: a piece for each block, its rows to attend one by one.
 
-    Of a prompt only the last block, which is what is left of it where the others are cached; those are one segment.
+    Of a prompt only the last block is such, which is what is left of it where the others are cached; those are one
+    segment. Drafts that come with it change nothing.
     """
     length = table.length
-    start = length - rows
-    first = start if rows <= VERIFIED else (length - 1) // BLOCK_SIZE * BLOCK_SIZE
+    start, text = length - rows, length - drafts
+    first = start if text - start <= WAITING else (text - 1) // BLOCK_SIZE * BLOCK_SIZE
     (pieces,) = tiles([(first, length)], share=True, rows=length - first)
     apart = [piece.segment(table, apart=True) for piece in pieces]
     if first == start:

@@ -176,7 +176,7 @@ class PagedModel:
         return logits[: len(kept)]
 
     def _segments(self, span: Span) -> list[Segment]:
-        return exact.steady(span.table, span.rows) if self._steady else [_segment(span)]
+        return exact.steady(span.table, span.rows, max(0, span.keep - 1)) if self._steady else [_segment(span)]
 
     def _ids(self, span: Span) -> Tensor:
         parts = [span.tokens.to(self.device)] if len(span.tokens) or span.drafts is None else []
