@@ -54,10 +54,11 @@ def still_true(
     """
     if 1 not in timings.verify:
         return False
-    forwards = [(target, 1), (target, SPOT), *([(draft, 1)] if draft else [])]
-    one, few, *step = _seconds(forwards, wait, context)
-    looks = [(few / one, timings.verify, SPOT), *((seconds / one, timings.draft, 1) for seconds in step)]
-    return all(rows in then and 1 / SKEW < now * timings.verify[1] / then[rows] < SKEW for now, then, rows in looks)
+    now = _time(target, (1, SPOT), draft, (1,), wait, context)
+    pairs = [(now.verify[SPOT], timings.verify.get(SPOT))]
+    if draft is not None:
+        pairs.append((now.draft[1], timings.draft.get(1)))
+    return all(then and 1 / SKEW < (s / now.verify[1]) / (then / timings.verify[1]) < SKEW for s, then in pairs)
 
 
 def measure(target: PagedModel, draft: PagedModel | None, wait: Callable[[], None], context: int) -> Timings:
@@ -65,31 +66,33 @@ def measure(target: PagedModel, draft: PagedModel | None, wait: Callable[[], Non
 
     `context` is what both models can see at most.
     """
-    verify = [(target, rows) for rows in ROWS]
-    drafting = [(draft, rows) for rows in DRAFT_ROWS] if draft else []
-    seconds = _seconds([*verify, *drafting], wait, context)
-    return Timings(dict(zip(ROWS, seconds, strict=False)), dict(zip(DRAFT_ROWS, seconds[len(ROWS) :], strict=False)))
+    return _time(target, ROWS, draft, DRAFT_ROWS, wait, context)
 
 
-def _seconds(forwards: Sequence[tuple[PagedModel, int]], wait: Callable[[], None], context: int) -> list[float]:
-    """The best of a few runs of each model and rows.
+def _time(
+    target: PagedModel, rows: Sequence[int], draft: PagedModel | None, steps: Sequence[int],
+    wait: Callable[[], None], context: int,
+) -> Timings:  # fmt: skip
+    """The best of a few runs for each number of rows, each after what goes before it in a chat: plain decoding after
+    plain decoding, a verification after a draft step, which finds another model's weights in the caches.
 
     In turns: what else the machine does for a moment then slows them all down, and not one row count.
     """
-    best = [float("inf")] * len(forwards)
-    tables = {model: _begun(model, max(r for m, r in forwards if m is model), context) for model, _ in forwards}
+    tables = {model: _begun(model, max(rows), context) for model in (target, draft) if model}
+    verify, drafting = dict.fromkeys(rows, float("inf")), dict.fromkeys(steps if draft else (), float("inf"))
+    runs = [(verify, target, r, (draft, 1) if draft and r > 1 else (target, r)) for r in rows]
+    runs += [(drafting, draft, r, (draft, r)) for r in drafting if draft]
     spent, turn = 0.0, 0
-    while turn < 1 or (turn < TURNS and spent < BUDGET * len(forwards)):
-        for place, (model, rows) in enumerate(forwards):
-            for run in range(2):  # The second finds what the first left in the caches, as a chat's forwards do.
-                seconds = _once(model, tables[model], rows, wait, context)
-                spent += seconds
-                if run:
-                    best[place] = min(best[place], seconds)
+    while turn < 1 or (turn < TURNS and spent < BUDGET * len(runs)):
+        for best, model, count, (other, before) in runs:
+            spent += _once(other, tables[other], before, wait, context)
+            seconds = _once(model, tables[model], count, wait, context)
+            best[count] = min(best[count], seconds)
+            spent += seconds
         turn += 1
     for table in tables.values():
         table.release()
-    return best
+    return Timings(verify, drafting)
 
 
 def _once(model: PagedModel, table: BlockTable, rows: int, wait: Callable[[], None], context: int) -> float:
