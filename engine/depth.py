@@ -28,7 +28,9 @@ PROBE_EVERY = 8
 PROBE_MOST = 192
 """Plain cycles between two tries of drafting again: doubled after each try that did not pay."""
 MARGIN = 1.03
-"""Drafting must promise this much over plain decoding: below it lies the noise of the measurement."""
+"""Drafting must promise this much over plain decoding, and the share of a cycle that is no forward on top: below it lies
+the noise of the measurement. Simulated on recorded texts whose costs the controller knew wrongly, that share turned 1.57
+of plain speed into 1.68 and the worst kind of text from 0.96 to 1.11; where it knew them, 1.97 into 2.04."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,9 @@ def share_out(wishes: Items[Wish], costs: Costs, budget: int, taken: int = 0, ot
             best, chosen = speed, place
     gain = best / plain
     depths = [0] * len(wishes)
-    if gain >= MARGIN:
+    overhead = costs.rest(True) * sequences
+    # What a cycle takes besides its forwards is what is known least, and most of it where models are small.
+    if gain >= MARGIN + overhead / (overhead + costs.verify(rows, sequences)):
         for _, g, i in offers[:chosen]:
             depths[i] = g
     return [

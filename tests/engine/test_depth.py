@@ -66,16 +66,18 @@ def test_a_hiccup_while_one_row_was_timed_promises_no_miracle() -> None:
 
 
 def test_what_a_cycle_takes_besides_its_forwards_decides_where_it_is_close() -> None:
-    def decides(plain: float, drafting: float) -> Choice:
+    def decides(plain: float, drafting: float, acceptance: float = 0.3) -> Choice:
         costs = flat(0.2)
         for _ in range(50):
             costs.rest.learn(False, plain)
             costs.rest.learn(True, drafting)
-        return settled(0.3, Pace(costs)).choose(MAX_DEPTH)
+        return settled(acceptance, Pace(costs)).choose(MAX_DEPTH)
 
     assert decides(0.0, 0.0).depth > 0, "1.3 tokens for 1.2 forwards"
     assert decides(0.1, 0.3).depth == 0, "for 1.5 against 1.1 no longer"
-    assert decides(0.3, 0.3).depth > 0, "the same in every cycle changes nothing"
+    assert decides(0.02, 0.02).depth > 0, "the same in every cycle changes little"
+    assert decides(0.3, 0.3).depth == 0, "but the more it is, the more drafting has to promise"
+    assert decides(0.3, 0.3, acceptance=0.6).depth > 0
 
 
 def test_one_slow_cycle_is_not_taken_for_what_is_usual() -> None:
