@@ -28,9 +28,9 @@ PROBE_EVERY = 8
 PROBE_MOST = 192
 """Plain cycles between two tries of drafting again: doubled after each try that did not pay."""
 MARGIN = 1.03
-"""Drafting must promise this much over plain decoding, and the share of a cycle that is no forward on top: below it lies
-the noise of the measurement. Simulated on recorded texts whose costs the controller knew wrongly, that share turned 1.57
-of plain speed into 1.68 and the worst kind of text from 0.96 to 1.11; where it knew them, 1.97 into 2.04."""
+"""Drafting must promise this much over plain decoding, and the share of a cycle that is no forward on top: below it
+lies the noise of the measurement. In a simulation on recorded texts that share turned 1.57 of plain speed into 1.68 and
+the worst kind of text from 0.96 into 1.11 where costs were known wrongly, and 1.97 into 2.04 where they were known."""
 
 
 @dataclass(frozen=True, slots=True)
