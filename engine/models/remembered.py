@@ -21,7 +21,7 @@ from .paged import PagedModel
 
 FOLDER = "HELIX_CACHE"
 """The environment variable that names another folder; empty keeps nothing."""
-SCHEME = 3
+SCHEME = 4
 MOST = 64
 """Pairs that are kept, the latest."""
 AGE = 30 * 24 * 3600.0
