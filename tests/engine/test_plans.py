@@ -40,7 +40,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forwards are timed in one turn, not as often as there is time for: loads allocate the same number of times. And
+    """Forwards are timed in two turns, not as often as there is time for: loads allocate the same number of times. And
     garbage is collected where it matters only: that takes most of a tiny load's time. Float32 on every CPU."""
     monkeypatch.setattr("engine.models.load.TINY", 1 << 40)
     monkeypatch.setattr("engine.models.timing.BUDGET", 0)
