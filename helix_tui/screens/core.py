@@ -210,7 +210,8 @@ class ChatCore(SizedScreen):
         self.source.ask(replace(reply.settings, messages=self.conversation.chat))
 
     def open_reply(self, message: Message | None = None) -> None:
-        self.reply = self.transcript.reply(message, coloured=self.coloured, as_tokens=self.as_tokens)
+        before = self.waiting[0] if self.waiting else None
+        self.reply = self.transcript.reply(message, coloured=self.coloured, as_tokens=self.as_tokens, before=before)
         self.refresh_bindings()
 
     def grow(self, tokens: Sequence[Emitted]) -> None:

@@ -139,9 +139,17 @@ class Transcript(VerticalScroll, Bare, inherit_bindings=False):
         self.follow()
         return view
 
-    def reply(self, message: Message | None = None, *, coloured: bool, as_tokens: bool = False) -> ReplyView:
+    def reply(
+        self,
+        message: Message | None = None,
+        *,
+        coloured: bool,
+        as_tokens: bool = False,
+        before: QuestionView | None = None,
+    ) -> ReplyView:
+        """An empty reply at the end, or `before` the question that waits for it."""
         view = ReplyView(message, coloured=coloured, as_tokens=as_tokens)
-        self._add(view)
+        self._add(view, before)
         return view
 
     def show(self, conversation: Conversation, *, coloured: bool, as_tokens: bool) -> None:
@@ -213,10 +221,8 @@ class Transcript(VerticalScroll, Bare, inherit_bindings=False):
         """Go to the end and stay there."""
         self.anchor()
 
-    def _add(self, turn: Widget) -> None:
+    def _add(self, turn: Widget, before: Widget | None = None) -> None:
+        """At the end, but for a loading line; or `before` another turn."""
         self.query(Welcome).remove()
         lines = [child for child in self.turns if isinstance(child, LoadingLine)]
-        if lines:
-            self._column.mount(turn, before=lines[0])
-        else:
-            self._column.mount(turn)
+        self._column.mount(turn, before=before or (lines[0] if lines else None))

@@ -14,6 +14,7 @@ from engine.events import Cycle, Finished, Loaded, Started
 from helix_tui.app import HelixApp
 from helix_tui.sources import LiveSource
 from helix_tui.widgets.loading import LoadingLine, Welcome
+from helix_tui.widgets.turns import QuestionView, ReplyView
 
 
 def test_a_reply_is_the_models_text_and_its_figures() -> None:
@@ -88,6 +89,8 @@ def test_two_messages_sent_while_loading_are_answered_in_order() -> None:
         gate.set()
         await until(pilot, lambda: len(replies(app)) == 2 and not app.chat.answering)
         assert [r.messages[-1]["content"] for r in told(engine, "submit")] == ["one", "two"]
+        shown = [turn.message for turn in app.chat.transcript.turns if isinstance(turn, (QuestionView, ReplyView))]
+        assert shown == app.chat.conversation.path, "each reply below its own question"
 
     drive(scenario, source=LiveSource(loader=loader(engine, wait=gate)), ready=False)
 
