@@ -94,6 +94,48 @@ def test_held_out_examples_are_in_no_phrasing_among_the_others(tmp_path: Path) -
     assert held <= {said[1]["content"] for said in held_chats(grown)}, "what was held out stays so"
 
 
+def test_phrasings_that_are_held_out_are_learnt_in_no_case_and_with_no_mark(tmp_path: Path) -> None:
+    import random
+
+    from check import normal
+    from corpus import REWORDED_EVERY, chats, is_held, reworded_chats
+
+    items = [{"q": [f"What is {i}?", f"tell me of {i}", f"and {i}"], "a": f"answer {i}"} for i in range(300)]
+    folder = write(tmp_path / "examples")
+    (folder / "first.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items), encoding="utf-8")
+    pack(tmp_path / "chat.jsonl.xz", [])
+    asked = {
+        normal(m["content"])
+        for _, said in chats(tmp_path, folder, random.Random(0))
+        for m in said
+        if m["role"] == "user"
+    }
+    kept = list(reworded_chats(folder))
+    assert 600 < len(kept) * REWORDED_EVERY < 1200
+    assert not asked & {normal(said[0]["content"]) for said in kept}
+    learnt = [item for item in items if not is_held(item)]
+    assert all(asked & set(map(normal, item["q"])) for item in learnt), "each question is learnt in some words"
+    answers = {q: item["a"] for item in learnt for q in item["q"]}
+    assert all(answers[said[0]["content"]] == said[1]["content"] for said in kept)
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer", "share"),
+    [
+        ("The sea is salt.", "the SEA is salt", 1.0),
+        ("the sea is deep", "the sky is blue", 0.5),
+        ("no no no no", "no", 0.4),
+        ("", "yes", 0.0),
+        ("", "", 0.0),
+    ],
+)
+def test_replies_are_compared_by_their_words(reply: str, answer: str, share: float) -> None:
+    from evaluate import alike, answered
+
+    assert alike(reply, answer) == share
+    assert answered([{"prompt": "x", "reply": reply}], {"x": answer}) == (share >= 0.5)
+
+
 def test_parcels_come_back_whole_or_not_at_all(tmp_path: Path) -> None:
     from parcels import unwrap, wrap
 
@@ -165,6 +207,10 @@ def corpus(tmp_path: Path) -> Path:
     pack(folder / "prose.jsonl.xz", [*prose, {"source": "onestop/1", "text": "A short text of today. " * 20}])
     items = [{"q": [f"A {c} {t}?", f"{c} {t}"], "a": f"Here is a {c} {t}."} for c, t in pairs]
     write(folder / "examples", *items)
+    first = [
+        {"q": [f"Where is the {t}?", f"find the {t}", f"the {t}, where"], "a": f"The {t} is there."} for t in THINGS
+    ]
+    (folder / "examples/first.jsonl").write_text("".join(json.dumps(item) + "\n" for item in first), encoding="utf-8")
     return folder
 
 
@@ -223,8 +269,10 @@ def test_a_toy_pair_goes_through_every_stage(
     found = json.loads((here / "out/evaluation/evaluation.json").read_text())
     prompts = found["replies"]["temperature 0"]["prompts"]
     assert 1 <= prompts <= 4
+    reworded = found["replies"]["learnt in other words"]
+    assert 0 <= reworded["answered"] <= reworded["prompts"] and reworded["prompts"] > 0
     assert {f"{who} {role} own" for who in ("this", "beside") for role in ("target", "draft")} <= set(found["loss"])
-    assert (here / "out/evaluation/samples.md").read_text().count("on topic: [ ]") == 2 * prompts
+    assert (here / "out/evaluation/samples.md").read_text().count("on topic: [ ]") == 2 * prompts + reworded["prompts"]
     config = json.loads((here / "out/target/config.json").read_text())
     assert config["quantization_config"]["quant_method"] == "compressed-tensors"
     with Engine.load(here / "out/target", here / "out/draft", device="cpu") as engine:

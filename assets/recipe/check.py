@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 FIELDS = {"q", "a", "then"}
-MOST_WAYS = 8
+MOST_WAYS = 12
 LONGEST = 1600
 """Characters of one message: a turn has to fit a small context."""
 SHORT = 40

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from check import normal
+
 SPECIAL = ["<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
 SPECIAL += [f"<|reserved_{i}|>" for i in range(3)]
 END_OF_TEXT, SYSTEM, USER, ASSISTANT, END = range(5)
@@ -33,6 +35,8 @@ SYSTEMS = [
 ]
 HELD_EVERY = 40
 """About one of so many of the project's own examples is never trained on."""
+REWORDED_EVERY = 15
+"""About one of so many phrasings is never trained on, though its question is, in other words."""
 FOLLOWED = 0.6
 """Share of the phrasings of an example that keep its follow-ups."""
 ALONE = 0.5
@@ -70,7 +74,9 @@ POLISH = {
     "simplify": Share(0.01, 0.01), "wordset": Share(0.01, 0.01), "books": Share(0.01, 0.01),
 }  # fmt: skip
 """The last few hundred steps, at a low rate: what strangers ask first, and no small talk of other programs."""
-MIXES = {"long": SHARES, "short": SHORT, "polish": POLISH}
+FIRST = POLISH | {"own": Share(0.36, 0.36), "first": Share(0.34, 0.34)}
+"""For an hour from weights that know the examples: what strangers ask first, in all its words."""
+MIXES = {"long": SHARES, "short": SHORT, "polish": POLISH, "first": FIRST}
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -91,6 +97,16 @@ def is_held(item: Mapping[str, Any]) -> bool:
     return zlib.crc32(item["q"][0].encode()) % HELD_EVERY == 0
 
 
+def is_reworded(question: str) -> bool:
+    """Whether a phrasing is held out, in whatever case and with whatever marks: it says so itself."""
+    return zlib.crc32(b"reworded " + normal(question).encode()) % REWORDED_EVERY == 0
+
+
+def phrasings(item: Mapping[str, Any]) -> list[str]:
+    """Those of an own example that may be learnt: one at least."""
+    return [q for q in item["q"] if not is_reworded(q)] or item["q"][:1]
+
+
 def chats(corpus: Path, folder: Path, rng: random.Random) -> Iterator[tuple[str, Messages]]:
     """Group and messages of every chat; the own examples that are held out are left out."""
     for item in lines(corpus / "chat.jsonl.xz"):
@@ -104,18 +120,19 @@ def own_chats(folder: Path, rng: random.Random) -> Iterator[Messages]:
     for item in examples(folder):
         if is_held(item):
             continue
-        plain = [q.lower().rstrip("?.!") for q in item["q"][:2] if "\n" not in q and len(q) < 80]
-        for question in dict.fromkeys([*item["q"], *plain]):
+        asked = phrasings(item)
+        plain = [q.lower().rstrip("?.!") for q in asked[:2] if "\n" not in q and len(q) < 80]
+        for question in dict.fromkeys([*asked, *plain]):
             follow = item.get("then", []) if rng.random() < FOLLOWED else []
             yield messages([(question, item["a"]), *follow])
 
 
 def first_chats(folder: Path) -> Iterator[Messages]:
     """What strangers ask first: "Who are you?", "hi"; as it is written in the examples and as a sentence."""
-    path = folder / "first.jsonl"
-    for item in lines(path) if path.is_file() else ():
+    for item in (item for path in sorted(folder.glob("first*.jsonl")) for item in lines(path)):
         if not is_held(item):
-            for question in dict.fromkeys([*item["q"], *map(_sentence, item["q"])]):
+            asked = phrasings(item)
+            for question in dict.fromkeys([*asked, *map(_sentence, asked)]):
                 yield messages([(question, item["a"])])
 
 
@@ -139,6 +156,14 @@ def held_chats(folder: Path) -> Iterator[Messages]:
     for item in examples(folder):
         if is_held(item):
             yield messages([(item["q"][0], item["a"])])
+
+
+def reworded_chats(folder: Path) -> Iterator[Messages]:
+    """What strangers ask first in the ways that are held out, each with the answer that it is to find."""
+    for item in (item for path in sorted(folder.glob("first*.jsonl")) for item in lines(path)):
+        learnt = set(phrasings(item))
+        if not is_held(item):
+            yield from (messages([(q, item["a"])]) for q in item["q"] if q not in learnt)
 
 
 def messages(turns: list[tuple[str, str]]) -> Messages:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,8 @@ CUT = 1200
 """Characters of a text: it fits every context that is compared."""
 QUESTION = 400
 """Characters of a prompt that is asked."""
+ALIKE = 0.5
+"""From this on a reply counts as the answer that was learnt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,17 @@ def loops(text: str, words: int = 4, times: int = 3) -> bool:
     return False
 
 
+def alike(reply: str, answer: str) -> float:
+    """How many words the two have in common, counted as often as they come: 1 for the same words, 0 for none (F1)."""
+    said, wanted = (Counter(re.findall(r"\w+", text.lower())) for text in (reply, answer))
+    return 2 * (said & wanted).total() / max(1, said.total() + wanted.total())
+
+
+def answered(samples: list[dict[str, Any]], answers: Mapping[str, str]) -> int:
+    """Replies that are the answer learnt for the same question in other words, or nearly."""
+    return sum(alike(sample["reply"], answers[sample["prompt"]]) >= ALIKE for sample in samples)
+
+
 def ask(engine: Engine, asked: list[str], temperature: float) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Every prompt once, with speculation at the depth that the issue names: counts, and the replies."""
     drafted = accepted = cycles = ended = looping = 0
@@ -128,6 +143,15 @@ def ask(engine: Engine, asked: list[str], temperature: float) -> tuple[dict[str,
     return figures, samples
 
 
+def _written(samples: list[dict[str, Any]], temperature: float) -> list[str]:
+    lines = []
+    for sample in samples:
+        marks = [word for word, there in (("does not end", not sample["ends"]), ("loops", sample["loops"])) if there]
+        lines += [f"## {sample['prompt']}", f"*temperature {temperature:g}* {' '.join(marks)} on topic: [ ]"]
+        lines += ["", sample["reply"], ""]
+    return lines
+
+
 def evaluate(pair: Path, data: Path, out: Path, *, beside: Path | None, count: int, device: str) -> dict[str, Any]:
     """All of it for `pair`/target and `pair`/draft; `beside` is such a folder too, for the loss."""
     items = list(lines(data / "held.jsonl"))
@@ -141,17 +165,16 @@ def evaluate(pair: Path, data: Path, out: Path, *, beside: Path | None, count: i
                 one = loss(folder / role, chosen)
                 found["loss"][f"{name} {role} {kind}"] = {"nats": one.nats_a_token, "bits_a_byte": one.bits_a_byte}
     asked = prompts(items, count)
+    answers = {m[0]["content"]: m[1]["content"] for m in (i["messages"] for i in items if i["kind"] == "reworded")}
     report = ["# Samples, unpicked", ""]
     with Engine.load(pair / "target", pair / "draft", device=device) as engine:
         for temperature in TEMPERATURES:
             figures, samples = ask(engine, asked, temperature)
             found["replies"][f"temperature {temperature:g}"] = figures
-            for sample in samples:
-                marks = [
-                    word for word, there in (("does not end", not sample["ends"]), ("loops", sample["loops"])) if there
-                ]
-                report += [f"## {sample['prompt']}", f"*temperature {temperature:g}* {' '.join(marks)} on topic: [ ]"]
-                report += ["", sample["reply"], ""]
+            report += _written(samples, temperature)
+        figures, samples = ask(engine, list(answers), 0.0)
+        found["replies"]["learnt in other words"] = {**figures, "answered": answered(samples, answers)}
+        report += ["# Learnt in other words", "", *_written(samples, 0.0)]
     out.mkdir(parents=True, exist_ok=True)
     (out / "evaluation.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     (out / "samples.md").write_text("\n".join(report), encoding="utf-8")

@@ -32,6 +32,7 @@ from corpus import (
     held_chats,
     messages,
     prose,
+    reworded_chats,
 )  # fmt: skip
 from tasks import code_tasks, tasks
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -143,6 +144,7 @@ def prepare(
             sources[group] = {**MIXES[mix][group]._asdict(), "tokens": len(flat), "documents": len(documents)}
     (out / "sources.json").write_text(json.dumps(sources, indent=1), encoding="utf-8")
     items = [{"kind": "own", "messages": m} for m in own] + [{"kind": "chat", "messages": m} for m in held_said]
+    items += [{"kind": "reworded", "messages": m} for m in reworded_chats(examples)]
     items += [{"kind": "prose", "text": t} for t in held_prose]
     (out / "held.jsonl").write_text("".join(json.dumps(i) + "\n" for i in items), encoding="utf-8")
     total = sum(int(s["tokens"]) for s in sources.values())
