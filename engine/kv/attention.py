@@ -22,6 +22,10 @@ NAME = "helix_paged"
 FOLD_ROWS = 32
 """Up to here the mask is cheap enough to repeat for the folded heads."""
 
+told: ContextVar[set[int] | None] = ContextVar("told", default=None)
+"""Where the self-check looks: the windows that layers were told, by their sizes."""
+masked: ContextVar[set[int] | None] = ContextVar("masked", default=None)
+"""And those that the model wanted masks for."""
 running: ContextVar[Pack | PaddedPack] = ContextVar("running")
 """The forward this thread is in; transformers hands no cache to an attention function."""
 
@@ -41,6 +45,8 @@ def paged_attention(
     """`query` is `[1, heads, rows, dim]`; returns `[1, rows, heads, value_dim]`. The mask comes from the pack."""
     if kwargs.get("s_aux") is not None:
         raise NotImplementedError("attention sinks")
+    if sliding_window and (sizes := told.get()) is not None:
+        sizes.add(sliding_window)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     out = attend(running.get(), module.layer_idx, query[0], scale, softcap, sliding_window)
     return out.transpose(0, 1)[None], None
@@ -120,8 +126,10 @@ def _softcapped(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: flo
     return torch.matmul(scores.softmax(-1, dtype=torch.float32).to(q.dtype), v)
 
 
-def _no_mask(*args: Any, **kwargs: Any) -> None:
+def _no_mask(*args: Any, local_size: int | None = None, **kwargs: Any) -> None:
     """Without a registered mask function a block of several rows would see too much."""
+    if local_size and (sizes := masked.get()) is not None:
+        sizes.add(local_size)
 
 
 AttentionInterface.register(NAME, paged_attention)

@@ -20,8 +20,8 @@ def pool_blocks(each: int, context: int, asked: int | None, free: int) -> int:
 
 
 def chat_blocks(context: int) -> int:
-    """What chats want."""
-    return -(-min(max(CHAT_TOKENS, context), 8 * context) // BLOCK_SIZE)
+    """What chats want; two at least, without which there is no pool."""
+    return max(2, -(-min(max(CHAT_TOKENS, context), 8 * context) // BLOCK_SIZE))
 
 
 def rule(blocks: int, context: int, asked: int | None) -> PoolRule:

@@ -78,7 +78,7 @@ def estimate(
         m.parameters * WIDTH[d] + (m.hidden * m.vocab * WIDTH[m.stored] if d == "int8" else 0) for m, d in pairs
     )
     each = sum(m.kv_per_token * WIDTH["float32" if d == "int8" else d] for m, d in pairs) * BLOCK_SIZE
-    context = min(models[0].context, max_context or models[0].context)
+    context = min(models[0].context, max_context or models[0].usual or models[0].context)
     free = read_memory(device).free
     blocks = pool_blocks(max(each, 1), context, kv_memory, max(free - weights, 1) if free else 0)
     rows = EngineConfig().prefill_chunk

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import HelixError, ModelNotFound
 from .hub import HUB_SECONDS, cached_folder, explain, split, wanted_files
+from .rope import border
 from .shards import read_header, read_json, weight_files
 from .source import GGUF, bundled
 from .w8a8 import is_w8a8
@@ -27,6 +28,8 @@ class ModelFacts:
     vocab: int
     context: int
     """Tokens that it can attend over."""
+    usual: int | None = None
+    """Fewer, unless more is asked for (see `rope`)."""
     stored: str = "bfloat16"
     """The dtype of the file."""
     download: int = 0
@@ -123,6 +126,7 @@ def facts(config: Mapping[str, Any], parameters: int, download: int = 0) -> Mode
         hidden=hidden,
         vocab=number("vocab_size"),
         context=number("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", default=2048),
+        usual=border(inner),
         stored=_stored(config),
         download=download,
         quantized=bool(config.get("quantization_config")) and not is_w8a8(config),

@@ -127,6 +127,11 @@ class FusedDecoder:
         return self._cos.dtype
 
     @property
+    def context(self) -> int:
+        """Places that there are rope tables for."""
+        return len(self._cos)
+
+    @property
     def weight_dtype(self) -> str:
         return "int8" if isinstance(self._head, Int8Linear) else str(self._embed.dtype).removeprefix("torch.")
 

@@ -87,6 +87,11 @@ class Graphs:
         self._graphs: dict[tuple[int, int], Graph] = {}
         self._pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
 
+    @property
+    def context(self) -> int:
+        """Places that a text may have."""
+        return self._decoder.context
+
     def takes(self, span: Span) -> bool:
         return 0 < len(span.tokens) <= ROWS[-1] and span.table.length <= self._lengths[-1]
 
@@ -167,7 +172,8 @@ def _tried(model: PagedModel, decoder: FusedDecoder, store: SlabStore, kernel: K
 def seconds(model: PagedModel, graphs: Graphs) -> float:
     """Of a step of one row and one of five, over a text of some length: the best of a few rounds."""
     table = model.table()
-    length = min(PROBE, model.allocator.available * BLOCK_SIZE - 5)
+    room = model.allocator.available * BLOCK_SIZE
+    length = min(PROBE, room - 5, graphs.context - 5)
     best = float("inf")
     try:
         model.forward([Span(table, torch.zeros(length, dtype=torch.long, device=model.device), 1)])

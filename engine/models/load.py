@@ -16,7 +16,7 @@ from ..errors import HelixError, InvalidRequest, ModelNotFound, OutOfMemory, Uns
 from ..events import DeviceMemory, Loading
 from ..kv.pool import block_bytes
 from ..shortage import is_out_of_memory
-from . import reading
+from . import reading, rope
 from .budget import pool_blocks
 from .paged import PagedModel
 from .quantize import int8_support
@@ -82,7 +82,7 @@ def load_pair(
             if config.exact and layout == "blocks":
                 raise InvalidRequest(f"{picked.name} cannot be exact; leave exact out, or choose another device.")
             run = partial(on_device, picked)
-            how = picked, wanted, progress, layout
+            how = picked, wanted, progress, layout, config.max_context
             big = run(partial(_load, target_files, "target", *how))
             if big.stateful:
                 _refuse_exact(config)
@@ -94,7 +94,7 @@ def load_pair(
                     f"{draft} keeps a state that cannot be rolled back; choose another draft, or none."
                 )
             progress(Loading("reserving the KV pool"))
-            context = min(_context(big.model), config.max_context or 1 << 60)
+            context = _context(big.model, config.max_context)
             blocks = _pool_size(big, small, context, config, read_memory(picked))
             target_model = run(partial(big.paged, blocks, remember=config.prefix_cache, exact=config.exact))
             draft_model = run(partial(small.paged, blocks, remember=config.prefix_cache)) if small else None
@@ -113,7 +113,7 @@ def load_pair(
         draft_name=None if small is None else str(draft),
         device=picked,
         context=context,
-        draft_context=_context(small.model) if small else 0,
+        draft_context=_context(small.model, config.max_context) if small else 0,
         eos=_end_tokens(big.model, tokenizer),
         seconds=time.perf_counter() - start,
         memory=read_memory(picked),
@@ -157,8 +157,16 @@ def _find(
     return files, tokenizer, vocab
 
 
-def _load(files: Files, role: str, device: Device, dtype: Dtype | None, progress: Progress, layout: Layout) -> Attached:
-    """Weights on the device, with the fastest attention that a self-check found right."""
+def _load(
+    files: Files,
+    role: str,
+    device: Device,
+    dtype: Dtype | None,
+    progress: Progress,
+    layout: Layout,
+    longest: int | None,
+) -> Attached:
+    """Weights on the device, with the fastest attention that a self-check found right; texts of `longest` at most."""
     progress(Loading(f"reading the {role}", 0, files.size))
     config = files.config
     stored = config.get("dtype") or config.get("torch_dtype")
@@ -177,6 +185,7 @@ def _load(files: Files, role: str, device: Device, dtype: Dtype | None, progress
     except Exception as error:
         raise _explain(error, files) from error
     progress(Loading(f"checking the {role}"))
+    rope.hold(model, _context(model, longest))
     try:
         attached = attach(model, _context(model), int8=support and support.kernel, kv=layout)
     except UnsupportedModel as refusal:
@@ -235,14 +244,16 @@ def _pool_size(
     return blocks
 
 
-def _context(model: Any) -> int:
-    """Tokens that the model can attend over."""
+def _context(model: Any, longest: int | None = None) -> int:
+    """Tokens that the model can attend over, `longest` at most.
+
+    Unless more is asked for, a model with frequencies for long texts keeps to those for short ones, which it does best.
+    """
     config = model.config.get_text_config()
-    for name in ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"):
-        value = getattr(config, name, None)
-        if isinstance(value, int) and value > 0:
-            return value
-    return 2048
+    names = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
+    sizes = (getattr(config, name, None) for name in names)
+    most = next((size for size in sizes if isinstance(size, int) and size > 0), 2048)
+    return min(most, longest or rope.border(config.to_dict()) or most)
 
 
 def _end_tokens(model: Any, tokenizer: Tokenizer | None) -> frozenset[int]:

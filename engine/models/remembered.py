@@ -122,7 +122,7 @@ def _write(entries: dict[str, dict[str, Any]]) -> None:
     path = place()
     if path is None:
         return
-    latest = sorted(entries.items(), key=lambda item: -item[1]["at"])[:MOST]
+    latest = sorted(entries.items(), key=lambda item: -float(item[1]["at"]))[:MOST]
     partial = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

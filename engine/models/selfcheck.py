@@ -149,7 +149,9 @@ def _float(model: Any, context: int, shapes: list[LayerShape], wanted: list[Tens
     reason = "its logits differ from those without paging"
     for attached in _ways(model, context, shapes, kv):
         try:
-            got = _paged(attached.paged(CHECK_BLOCKS))
+            got = (
+                _windowed(attached, context) if attached.attention == "paged" else _paged(attached.paged(CHECK_BLOCKS))
+            )
         except Exception as error:
             if is_out_of_memory(error):
                 raise  # Another way would need as much.
@@ -159,6 +161,24 @@ def _float(model: Any, context: int, shapes: list[LayerShape], wanted: list[Tens
             return attached
     kind = getattr(model.config, "model_type", "this model")
     raise UnsupportedModel(f"{kind} cannot run over a paged KV cache ({reason}); choose another model.")
+
+
+def _windowed(attached: Attached, context: int) -> list[Tensor]:
+    """`_paged` for attention that makes its own masks: it must be told of every window that the model has.
+
+    Some models put a window into their mask alone; the texts here are mostly too short to show it.
+    """
+    told: set[int] = set()
+    masked: set[int] = set()
+    tokens = paged.told.set(told), paged.masked.set(masked)
+    try:
+        logits = _paged(attached.paged(CHECK_BLOCKS))
+    finally:
+        paged.told.reset(tokens[0])
+        paged.masked.reset(tokens[1])
+    if any(size < context for size in masked - told):
+        raise UnsupportedModel("its layers are not told of their window")
+    return logits
 
 
 def _ways(model: Any, context: int, shapes: list[LayerShape], kv: Layout = "slab") -> Iterator[Attached]:

@@ -79,7 +79,11 @@ class StatefulModel(PagedModel):
             rows = [self._step(table, [token], 1) for token in new][-span.keep :]
             return torch.cat(rows)
         old, table.ids, table.state = table.ids, [], None
-        return self._step(table, [*old, *new], span.keep)
+        try:
+            return self._step(table, [*old, *new], span.keep)
+        except BaseException:
+            table.ids, table.state = old, None
+            raise
 
     def _step(self, table: StatefulTable, ids: list[int], keep: int) -> Tensor:
         start = len(table.ids)

@@ -215,3 +215,10 @@ def test_a_cycle_asks_for_times_only_when_its_tokens_are_here(
     cycle = ["mark", "mark", "mark", "tokens", "seconds", "seconds"]
     assert log == cycle * (len(log) // 6)
     assert len(log) > 6
+
+
+def test_a_short_context_is_timed_within_it() -> None:
+    model = tiny.paged("llama", "fused", 80)
+    made = graphs.Graphs(model.decoder, model.store, model.device, 160)  # type: ignore[arg-type]
+    assert model.allocator.total * 16 > made.context == 160
+    assert 0 < graphs.seconds(model, made) < float("inf")

@@ -156,3 +156,12 @@ def test_what_was_wrong_is_measured_at_the_next_start(models: tiny.Models) -> No
     assert data == {}
     with load(models) as engine:
         assert engine.loaded.timings == "measured"
+
+
+def test_a_time_in_quotes_does_not_stop_the_next(folder: Path) -> None:
+    remember("k", TIMINGS)
+    path = folder / "timings.json"
+    entry = json.loads(path.read_text())["k"]
+    path.write_text(json.dumps({"k": {**entry, "at": str(entry["at"])}}))
+    remember("other", TIMINGS)
+    assert recall("other") == recall("k") == TIMINGS

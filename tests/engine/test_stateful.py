@@ -12,7 +12,7 @@ import zoo
 from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText, AutoModelForSeq2SeqLM
 
 from engine import Engine, Request, Speculation, UnsupportedModel
-from engine.events import Event, Loading
+from engine.events import Cycle, Event, Loading
 from engine.models.paged import Span
 from engine.models.stateful import StatefulModel
 
@@ -113,3 +113,29 @@ def test_a_model_that_can_also_look_at_pictures_runs_with_text(tmp_path: Path) -
     with Engine.load(tmp_path, None, device="cpu") as engine:
         got = engine.generate(Request(prompt_ids=PROMPTS[1], max_tokens=LENGTH)).token_ids
     assert got == tiny.greedy(tiny.load(tmp_path), PROMPTS[1], LENGTH)
+
+
+def test_a_shortage_in_the_middle_of_a_prompt_loses_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tiny.save(zoo.Kind("mamba").build(), tmp_path)
+    request = Request(prompt_ids=PROMPTS[1], max_tokens=LENGTH, logprobs=0)
+
+    def chances(engine: Engine) -> list[float | None]:
+        return [
+            token.logprob for event in engine.stream(request) if isinstance(event, Cycle) for token in event.emitted
+        ]
+
+    with Engine.load(folder, None, device="cpu", prefill_chunk=16) as engine:
+        wanted = chances(engine)
+        model = engine._pair.target
+        assert isinstance(model, StatefulModel)
+        step, calls = model._step, iter(range(1000))
+
+        def short_of_memory(*arguments: Any) -> torch.Tensor:
+            if next(calls) == 1:
+                raise torch.OutOfMemoryError("out of memory, says the test")
+            return step(*arguments)
+
+        monkeypatch.setattr(model, "_step", short_of_memory)
+        assert chances(engine) == pytest.approx(wanted)
