@@ -245,8 +245,8 @@ class Engine:
                         self._advance()
         finally:
             with self._loop.lock:
-                for sequence in sequences:
-                    self._loop.retire(sequence, "cancelled")
+                for sequence in sequences if not self._closed else ():
+                    self._loop.leave(sequence)
 
     def _sequence(self, request: Request) -> Sequence:
         if self._closed:

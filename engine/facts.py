@@ -115,7 +115,8 @@ class Usage:
     acceptance_rate: float | None
     """accepted / drafted; None when nothing was drafted."""
     mean_accepted_length: float | None
-    """1 + accepted / cycles; None before the first cycle."""
+    """completion_tokens / cycles; None before the first cycle. In most rounds 1 + accepted: a token drafted at the very
+    end has none after it."""
     ttft_s: float | None
     """From submitting to the first token; None when there was none."""
     decode_s: float

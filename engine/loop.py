@@ -30,6 +30,9 @@ class Loop:
     ) -> None:
         """Events of sequences without an outbox go to `unclaimed`."""
         self.lock = RLock()
+        self._door = RLock()
+        """Held for a moment: who is live has arrived as well."""
+        self._stepping = False
         self._speculator = speculator
         self._device = device
         self._config = config
@@ -50,17 +53,32 @@ class Loop:
         return self._live.get(request)
 
     def add(self, sequence: Sequence) -> None:
-        """From the next step on. Takes no lock: whoever asks never waits for a step that runs."""
-        self._live[sequence.id] = sequence
-        self._arrivals.append(sequence)
+        """From the next step on. Does not take `lock`: whoever asks never waits for a step that runs."""
+        with self._door:
+            self._live[sequence.id] = sequence
+            self._arrivals.append(sequence)
 
     def step(self) -> bool:
         """Obey, admit, one forward for all. False when there was nothing to do but wait for readers."""
+        self._stepping = True
+        try:
+            return self._step()
+        finally:
+            self._sweep()
+            self._stepping = False
+
+    def leave(self, sequence: Sequence) -> None:
+        """Nobody reads this one any more. In the middle of a step, where the garbage collector may call this from the
+        very thread that steps, it is only marked."""
+        if self._stepping:
+            sequence.cancelled = True
+        else:
+            self.retire(sequence, "cancelled")
+
+    def _step(self) -> bool:
         self._take_in()
         before = len(self._live)
-        for sequence in list(self._scheduler):
-            if sequence.cancelled:
-                self.retire(sequence, "cancelled")
+        self._sweep()
         for sequence in [s for s in self._scheduler.running if s.resting]:
             self._preempt(sequence, "reader")
         for sequence in self._scheduler.admit():
@@ -97,9 +115,15 @@ class Loop:
             self.retire(sequence, "cancelled")
         del self._speculator
 
+    def _sweep(self) -> None:
+        for sequence in list(self._scheduler):
+            if sequence.cancelled:
+                self.retire(sequence, "cancelled")
+
     def _take_in(self) -> None:
-        while self._arrivals:
-            self._scheduler.add(self._arrivals.popleft())
+        with self._door:
+            while self._arrivals:
+                self._scheduler.add(self._arrivals.popleft())
 
     def _cycle(self) -> None:
         portions = self._scheduler.portions(self._restraint.chunk(self._config.prefill_chunk))

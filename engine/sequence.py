@@ -161,7 +161,7 @@ class Sequence:
             drafted=c.drafted,
             accepted=c.accepted,
             acceptance_rate=c.accepted / c.drafted if c.drafted else None,
-            mean_accepted_length=1 + c.accepted / c.cycles if c.cycles else None,
+            mean_accepted_length=len(self.reply) / c.cycles if c.cycles else None,
             ttft_s=self.first_at - self.submitted if self.first_at else None,
             decode_s=decode,
             decode_tokens_per_s=later / decode if later and decode else None,

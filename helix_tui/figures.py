@@ -34,6 +34,7 @@ class Speculating:
     rounds: deque[Cycle] = field(default_factory=lambda: deque(maxlen=ROUNDS_KEPT))
     """The last cycles, oldest first."""
     cycles: int = 0
+    emitted: int = 0
     drafted: int = 0
     accepted: int = 0
     drafted_at: list[int] = field(default_factory=list)
@@ -44,6 +45,7 @@ class Speculating:
     def add(self, cycle: Cycle) -> None:
         self.rounds.append(cycle)
         self.cycles += 1
+        self.emitted += len(cycle.emitted)
         self.drafted += len(cycle.drafted)
         self.accepted += cycle.accepted
         missing = len(cycle.drafted) - len(self.drafted_at)
@@ -60,8 +62,8 @@ class Speculating:
 
     @property
     def mean_length(self) -> float | None:
-        """1 + accepted / cycles, as in `Usage.mean_accepted_length`."""
-        return 1 + self.accepted / self.cycles if self.cycles else None
+        """Tokens a round, as in `Usage.mean_accepted_length`."""
+        return self.emitted / self.cycles if self.cycles else None
 
     @property
     def by_position(self) -> list[float]:

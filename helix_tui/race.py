@@ -94,8 +94,8 @@ class Lane:
 
     @property
     def mean_length(self) -> float | None:
-        """1 + accepted / cycles."""
-        return 1 + self.accepted / self.cycles if self.cycles else None
+        """Tokens a round."""
+        return len(self.tokens) / self.cycles if self.cycles else None
 
 
 @dataclass(slots=True)

@@ -284,3 +284,49 @@ def test_close_ends_everything_and_may_be_said_twice(models: tiny.Models) -> Non
     for use in (lambda: engine.generate(ask()), lambda: engine.submit(ask()), engine.step):
         with pytest.raises(HelixError, match="closed; load a new one"):
             use()
+
+
+def test_a_stream_that_begins_after_the_end_says_so(models: tiny.Models) -> None:
+    engine = Engine.load(models.target("llama"), device="cpu")
+    stream = engine.stream(ask())
+    engine.close()
+    with pytest.raises(HelixError, match="closed; load a new one"):
+        next(stream)
+
+
+@pytest.mark.parametrize("place", ["_propose", "_accept", "forward", "_run"])
+def test_a_stream_that_is_collected_in_the_middle_of_a_step_harms_nobody(
+    models: tiny.Models, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """The collector ends a generator wherever it runs: here in the step of somebody else."""
+    with Engine.load(models.target("llama"), models.near("llama"), device="cpu", prefix_cache=False) as engine:
+        wanted = engine.generate(ask(4)).token_ids
+        left = [engine.stream(ask(4, max_tokens=100))]
+        while not isinstance(next(left[0]), Cycle):
+            pass
+        owner = engine._speculator if hasattr(engine._speculator, place) else engine._pair.target
+        called = getattr(owner, place)
+
+        def collect(*arguments: object) -> object:
+            if left:
+                left.pop().close()  # As its finalizer would, on this thread.
+            return called(*arguments)
+
+        monkeypatch.setattr(owner, place, collect)
+        assert engine.generate(ask(4)).token_ids == wanted
+        assert not left and not engine.busy
+        assert tiny.held(engine) == 0
+
+
+def test_two_blocks_are_enough_for_the_shortest_context(models: tiny.Models) -> None:
+    with Engine.load(models.target("llama"), device="cpu", max_context=2) as engine:
+        assert engine.loaded.context == 2 and engine.loaded.block_count == 2
+        assert engine.generate(Request(prompt_ids=[3], max_tokens=5)).finish_reason == "context"
+
+
+@pytest.mark.parametrize("depth", [0, 1, 4, 16])
+def test_tokens_a_round_are_counted_not_inferred(bundled: Engine, depth: int) -> None:
+    """The last round may end with a drafted token, which has none of the target's after it."""
+    question = [{"role": "user", "content": "Why is the sky blue?"}]
+    usage = bundled.generate(Request(messages=question, speculation=Speculation(depth))).usage
+    assert usage.mean_accepted_length == usage.completion_tokens / usage.cycles
