@@ -84,13 +84,16 @@ async def _chunks(
 ) -> AsyncGenerator[dict[str, Any], None]:
     ends: list[Finished] = []
     opened: set[int] = set()
+    said = [0] * len(requests)
+    """Characters of each choice."""
     async with aclosing(_merged(desk, requests)) as events:
         async for index, event in events:
             if index not in opened and shape.kind == "chat":
                 opened.add(index)
                 yield shape.opening(index)
             if isinstance(event, Cycle):
-                yield shape.piece(index, event.emitted)
+                yield shape.piece(index, event.emitted, said[index])
+                said[index] += sum(len(token.text) for token in event.emitted)
             elif isinstance(event, Finished):
                 ends.append(event)
                 yield shape.closing(index, event)

@@ -48,14 +48,16 @@ class Asked(BaseModel):
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63, strict=True)] | None = None
     stream: bool | None = False
     stream_options: StreamOptions | None = None
-    top_k: Annotated[int, Field(ge=0, strict=True)] = Field(0, description="Helix and vLLM: keep the k likeliest.")
-    min_p: Annotated[float, Field(ge=0, le=1)] = 0.0
-    repetition_penalty: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] = 1.0
+    top_k: Annotated[int, Field(ge=-1, strict=True)] | None = Field(
+        0, description="Helix and vLLM: keep the k likeliest; 0 or -1 for all."
+    )
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = 0.0
+    repetition_penalty: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] | None = 1.0
     depth: Depth | None = Field(
         None, description="Helix: tokens to draft in a round; unless told, as the server is set."
     )
-    baseline: bool = Field(False, description="Helix: plain decoding, the same as depth 0.")
-    priority: Annotated[int, Field(ge=-100, le=100, strict=True)] = 0
+    baseline: bool | None = Field(False, description="Helix: plain decoding, the same as depth 0.")
+    priority: Annotated[int, Field(ge=-100, le=100, strict=True)] | None = 0
 
     @model_validator(mode="before")
     @classmethod
@@ -78,16 +80,17 @@ class Asked(BaseModel):
         """One for each of `n`; with a seed, each of them has one of its own. Raises InvalidRequest."""
         heat = 1.0 if self.temperature is None else self.temperature
         top_p = 1.0 if self.top_p is None else self.top_p
+        sampling = Sampling(heat, max(0, self.top_k or 0), top_p, self.min_p or 0.0, self.repetition_penalty or 1.0)
         seeds = [None if self.seed is None else (self.seed + i) % 2**63 for i in range(self.wanted)]
         return [
             Request(
                 **text,
-                sampling=Sampling(heat, self.top_k, top_p, self.min_p, self.repetition_penalty),
-                speculation=Speculation(depth_of(self.depth, self.baseline, seed, heat, usual)),
+                sampling=sampling,
+                speculation=Speculation(depth_of(self.depth, bool(self.baseline), seed, heat, usual)),
                 max_tokens=limit,
                 stop=stops(self.stop),
                 seed=seed,
-                priority=self.priority,
+                priority=self.priority or 0,
                 logprobs=logprobs,
             )
             for seed in seeds

@@ -13,6 +13,8 @@ from .schemas import SpeculationBlock
 
 Spell = Callable[[int], str]
 """The text of a token id by itself."""
+BROKEN = "\ufffd"
+"""Stands for bytes that are no whole character."""
 ENDS = {"eos": "stop", "stop": "stop", "length": "length", "context": "length"}
 
 
@@ -36,10 +38,11 @@ class Shape:
         """The first chunk of a chat's choice says who speaks."""
         return self._chunk(index, {"delta": {"role": "assistant", "content": ""}})
 
-    def piece(self, index: int, emitted: Sequence[Emitted]) -> dict[str, Any]:
+    def piece(self, index: int, emitted: Sequence[Emitted], start: int) -> dict[str, Any]:
+        """A cycle's tokens; `start` is how many characters of the choice came before."""
         text = "".join(token.text for token in emitted)
         body = {"delta": {"content": text}} if self.kind == "chat" else {"text": text}
-        return self._chunk(index, {**body, "logprobs": self._logprobs(emitted)})
+        return self._chunk(index, {**body, "logprobs": self._logprobs(emitted, start)})
 
     def closing(self, index: int, end: Finished) -> dict[str, Any]:
         body: dict[str, Any] = {"delta": {}} if self.kind == "chat" else {"text": ""}
@@ -71,7 +74,7 @@ class Shape:
             **(chat if self.kind == "chat" else {"text": end.text}),
         }
 
-    def _logprobs(self, emitted: Sequence[Emitted]) -> dict[str, Any] | None:
+    def _logprobs(self, emitted: Sequence[Emitted], start: int = 0) -> dict[str, Any] | None:
         if not self.told:
             return None
         if self.kind == "chat":
@@ -80,15 +83,21 @@ class Shape:
             ]
             return {"content": content, "refusal": None}
         return {
-            "tokens": [self.spell(t.id) for t in emitted],
+            "tokens": [self._name(t.id) for t in emitted],
             "token_logprobs": [t.logprob for t in emitted],
-            "top_logprobs": [{self.spell(i): p for i, p in t.top} for t in emitted],
-            "text_offset": _offsets([t.text for t in emitted]),
+            "top_logprobs": [{self._name(i): p for i, p in t.top} for t in emitted],
+            "text_offset": _offsets([t.text for t in emitted], start),
         }
+
+    def _name(self, token: int) -> str:
+        """What tells it from others: parts of characters all read alike, so they are named by number, as vLLM does."""
+        text = self.spell(token)
+        return f"token_id:{token}" if BROKEN in text else text
 
     def _entry(self, token: int, logprob: float | None) -> dict[str, Any]:
         text = self.spell(token)
-        return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
+        known = None if BROKEN in text else list(text.encode())
+        return {"token": text, "logprob": logprob, "bytes": known}
 
 
 def usage(ends: Sequence[Finished]) -> dict[str, Any]:
@@ -109,8 +118,8 @@ def blocks(ends: Sequence[Finished]) -> list[dict[str, Any]]:
     return [SpeculationBlock.of(end).model_dump() for end in ends]
 
 
-def _offsets(texts: Sequence[str]) -> list[int]:
-    at, offsets = 0, []
+def _offsets(texts: Sequence[str], at: int) -> list[int]:
+    offsets = []
     for text in texts:
         offsets.append(at)
         at += len(text)

@@ -67,7 +67,8 @@ def listen(settings: ServerSettings) -> socket.socket:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
         return socket.create_server(address[:2], family=family)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "no name that an address can have"
         raise HelixError(
-            f"{settings.host}:{settings.port} cannot be used ({error.strerror}); choose another --host or --port."
+            f"{settings.host}:{settings.port} cannot be used ({reason}); choose another --host or --port."
         ) from None

@@ -6,8 +6,9 @@ import httpx
 import pytest
 from serving import ASK, serving
 
-from engine import Engine, InvalidRequest
+from engine import Engine, HelixError, InvalidRequest
 from engine.server import ServerSettings
+from engine.server.run import listen
 
 
 def test_only_loopback_without_a_key() -> None:
@@ -41,6 +42,14 @@ def test_a_page_that_was_asked_for_may_call(bundled: Engine) -> None:
         assert answer.headers["access-control-expose-headers"] == "Retry-After"
         asked = {**origin, "access-control-request-method": "POST"}
         assert httpx.options(f"{served.url}/generate", headers=asked).status_code == 200
+        asked["access-control-request-headers"] = "authorization, content-type, x-stainless-lang, x-stainless-os"
+        assert httpx.options(f"{served.url}/v1/chat/completions", headers=asked).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64, "nowhere.invalid"])
+def test_a_host_that_cannot_be_is_said(host: str) -> None:
+    with pytest.raises(HelixError, match="choose another --host or --port"):
+        listen(ServerSettings(host=host, port=0, api_key="12345678"))
 
 
 @pytest.mark.parametrize("origin", ["*", "chat.example", "https://chat.example/", "https://*.example"])

@@ -9,6 +9,8 @@ import pytest
 from serving import Served, serving
 
 from engine import Engine, Request
+from engine.events import Emitted
+from engine.server.openai_shapes import Shape
 
 openai = pytest.importorskip("openai")
 
@@ -172,3 +174,31 @@ def test_the_document_is_kept(served: Served) -> None:
         keeps()
         tried += 1
     assert tried >= 8
+
+
+def test_where_a_streamed_piece_stands_in_the_text(client: Any) -> None:
+    asked: Any = {"model": MODEL, "temperature": 0, "max_tokens": 16, "prompt": "Once upon a time", "logprobs": 1}
+    whole = client.completions.create(**asked).choices[0].logprobs.text_offset
+    chunks = [chunk.choices[0].logprobs for chunk in client.completions.create(**asked, stream=True)]
+    assert [at for part in chunks if part is not None for at in part.text_offset] == whole
+    assert whole[-1] > whole[1] > 0
+
+
+def test_parts_of_characters_are_told_apart() -> None:
+    """Alone they all read alike: clients get no bytes that are not theirs, and lose none of the likeliest."""
+    spelt = {1: "a", 2: "\ufffd", 3: "\ufffd"}
+    top = ((2, -0.5), (3, -1.5), (1, -2.5))
+    told = [Emitted(2, "", "plain", logprob=-0.5, top=top), Emitted(1, "ba", "plain", logprob=-2.5, top=top)]
+    text = Shape("text", MODEL, spelt.__getitem__, told=True).piece(0, told, start=7)["choices"][0]["logprobs"]
+    assert text["tokens"] == ["token_id:2", "a"] and text["text_offset"] == [7, 7]
+    assert text["top_logprobs"] == [{"token_id:2": -0.5, "token_id:3": -1.5, "a": -2.5}] * 2
+    chat = Shape("chat", MODEL, spelt.__getitem__, told=True).piece(0, told, start=7)["choices"][0]["logprobs"]
+    assert [entry["bytes"] for entry in chat["content"]] == [None, [97]]
+    assert [entry["bytes"] for entry in chat["content"][0]["top_logprobs"]] == [None, None, [97]]
+
+
+def test_null_is_the_default_everywhere(client: Any, wanted: str) -> None:
+    asked: Any = {"model": MODEL, "messages": CHAT, "max_tokens": 24, "temperature": 0}
+    nothing = dict.fromkeys(("top_k", "min_p", "repetition_penalty", "baseline", "priority", "depth"))
+    assert client.chat.completions.create(**asked, extra_body=nothing).choices[0].message.content == wanted
+    assert client.chat.completions.create(**asked, extra_body={"top_k": -1}).choices[0].message.content == wanted
