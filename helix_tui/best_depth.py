@@ -42,13 +42,17 @@ def tokens_per_second(
 
 
 def line(points: Sequence[tuple[int, float, int]]) -> Callable[[int], float]:
-    """Seconds by rows through (rows, seconds, weight) points: least squares, never falling; flat through only one."""
+    """Seconds by rows through (rows, seconds, weight) points: least squares, never falling; flat through only one.
+
+    Never less than a row cost where rows were cheapest: beyond what was measured a line may lead anywhere.
+    """
     weight = sum(w for _, _, w in points)
     mean_x = sum(x * w for x, _, w in points) / weight
     mean_y = sum(y * w for _, y, w in points) / weight
     spread = sum(w * (x - mean_x) ** 2 for x, _, w in points)
     slope = sum(w * (x - mean_x) * (y - mean_y) for x, y, w in points) / spread if spread else 0.0
-    return lambda rows: mean_y + max(0.0, slope) * (rows - mean_x)
+    least = min(y / x for x, y, _ in points)
+    return lambda rows: max(least, mean_y + max(0.0, slope) * (rows - mean_x))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 
@@ -35,10 +36,17 @@ class Gate:
             self._passes += self._held
             self._changed.notify_all()
 
-    def wait(self, until: Callable[[], bool]) -> None:
-        """Before a step: wait while it is held and no pass is left, or until there is another reason to go on."""
+    def wait(self, until: Callable[[], bool]) -> float:
+        """Before a step: wait while it is held and no pass is left, or until there is another reason to go on.
+
+        Returns the seconds that it was held.
+        """
         with self._changed:
+            if not self._held:
+                return 0.0
+            start = time.perf_counter()
             self._changed.wait_for(lambda: not self._held or self._passes > 0 or until())
+            return time.perf_counter() - start
 
     def look(self) -> None:
         """The reason to go on may be there now."""

@@ -15,6 +15,7 @@ from engine.events import Cycle, Loading, MemoryRead
 from .bridge import Sink
 from .engines import EngineLike, Loader, load_engine
 from .gate import Gate
+from .held import Held
 from .messages import Depth, Question, Trouble
 from .replay import ReplaySource
 
@@ -112,6 +113,7 @@ class LiveSource:
         """What was pressed since the last job was given."""
         self._sink: Sink = lambda note: False
         self._gate = Gate()
+        self._held = Held()
 
     @property
     def held(self) -> bool:
@@ -220,7 +222,7 @@ class LiveSource:
         while not closing.is_set():
             if engine.busy:
                 if sink is self._sink:
-                    self._gate.wait(lambda: closing.is_set() or self._stopped >= self._given)
+                    self._held.add(self._gate.wait(lambda: closing.is_set() or self._stopped >= self._given))
                 if not self._step(engine, sink):
                     return
                 continue
@@ -230,6 +232,7 @@ class LiveSource:
             if job is None:
                 return
             sink = job.sink
+            self._held = Held()
             self._submit(engine, job)
         if engine.busy:
             # What was cancelled says that it has ended.
@@ -263,6 +266,8 @@ class LiveSource:
                 self._sink(trouble)
             return usable
         for event in events:
+            if sink is self._sink:
+                event = self._held.leave_out(event)
             # A reading of memory is of no request: it belongs to the chat's panels.
             (self._sink if isinstance(event, MemoryRead) else sink)(event)
         if any(isinstance(event, Cycle) for event in events):

@@ -14,15 +14,17 @@ from .units import rate, seconds
 Part = str | tuple[str, str]
 
 
-def panel(speed: Speed, width: int, height: int, *, has_draft: bool = True, compare: bool = True) -> Content:
-    """Everything in `width` by `height` cells; the large figures need six lines."""
+def panel(
+    speed: Speed, width: int, height: int, *, has_draft: bool = True, compare: bool = True, drafting: bool = True
+) -> Content:
+    """Everything in `width` by `height` cells; the large figures need six lines. `drafting` is what comes next."""
     now = speed.now
     figure = f"first token {seconds(speed.ttft)}" if speed.ttft is not None else ""
     if not figure and speed.prompt_seconds is not None:
         figure = f"prompt {seconds(speed.prompt_seconds)}"
     lines = [heading("Speed", figure, width)]
     shown = rate(now) if now is not None else "–"
-    verdict = gain(speed, has_draft=has_draft, compare=compare)
+    verdict = gain(speed, has_draft=has_draft, compare=compare, drafting=drafting)
     if height >= 6:
         digits = large(shown)
         room = max(0, width - cell_len(digits[0]) - 3)
@@ -39,7 +41,7 @@ def panel(speed: Speed, width: int, height: int, *, has_draft: bool = True, comp
     return stack(lines, width, height)
 
 
-def gain(speed: Speed, *, has_draft: bool = True, compare: bool = True) -> Content:
+def gain(speed: Speed, *, has_draft: bool = True, compare: bool = True, drafting: bool = True) -> Content:
     """`1.42× baseline`, said plainly when it is a loss, or how to get to know it where one can `compare`."""
     ratio = speed.ratio
     if ratio is None:
@@ -53,7 +55,8 @@ def gain(speed: Speed, *, has_draft: bool = True, compare: bool = True) -> Conte
             return Content.assemble(("press b for a baseline", "$faint"))
         return Content("")
     if ratio < 0.995:
-        return Content.assemble((f"{ratio:.2f}× baseline", "bold $corrected"), ("  slower: b goes back", "$corrected"))
+        slower = "  slower: b goes back" if drafting else "  slower"
+        return Content.assemble((f"{ratio:.2f}× baseline", "bold $corrected"), (slower, "$corrected"))
     return Content.assemble((f"{ratio:.2f}× baseline", "bold $accepted"))
 
 

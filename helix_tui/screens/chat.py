@@ -38,6 +38,7 @@ class ChatScreen(
     ModelActions,
     LearnActions,
     TalkActions,
+    SetupActions,  # a depth set there is set as by its keys
     DepthActions,
     ReplayActions,
     ViewActions,
@@ -45,7 +46,6 @@ class ChatScreen(
     ContextWarning,
     MapActions,
     RaceActions,
-    SetupActions,
     ShareActions,
     StartActions,
     RecordActions,

@@ -71,10 +71,14 @@ class LibraryScreen(ModalScreen[Summary | None]):
 
     @on(Input.Changed, "#search")
     def look(self) -> None:
-        """Read the list again, for the words in the search."""
+        """Read the list, for the words in the search, from its beginning."""
         self.run_worker(self._read(self.search.value), exclusive=True, exit_on_error=False)
 
-    async def _read(self, words: str) -> None:
+    def _look_again(self, id: str) -> None:
+        """Read it after a change; the highlight is on that conversation."""
+        self.run_worker(self._read(self.search.value, id), exclusive=True, exit_on_error=False)
+
+    async def _read(self, words: str, id: str = "") -> None:
         try:
             find = partial(self.store.search, words) if words.strip() else self.store.recent
             self.found = await asyncio.to_thread(find, LIMIT)
@@ -83,7 +87,7 @@ class LibraryScreen(ModalScreen[Summary | None]):
             self._say(str(error))
         else:
             self._say(self.store.trouble or self._summary(words))
-        self._draw(0)
+        self._draw(next((at for at, chat in enumerate(self.found) if chat.id == id), 0))
 
     def _summary(self, words: str) -> str:
         if words.strip():
@@ -145,7 +149,7 @@ class LibraryScreen(ModalScreen[Summary | None]):
         if chat is not None and title and title != chat.title:
             self._titles[chat.id] = title
             self.store.rename(chat.id, title)
-            self.look()
+            self._look_again(chat.id)
 
     def _end_rename(self) -> None:
         self._renaming = None
@@ -162,8 +166,8 @@ class LibraryScreen(ModalScreen[Summary | None]):
 
     def action_undo(self) -> None:
         if self.deleted:
-            self.store.undelete(self.deleted.pop())
-            self.look()
+            self.store.undelete(back := self.deleted.pop())
+            self._look_again(back)
         else:
             self._say("Nothing was deleted here")
 

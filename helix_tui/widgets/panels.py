@@ -119,7 +119,9 @@ class SpeedPanel(Panel):
     def draw(self, width: int, height: int) -> Content:
         view = self.view
         compare = view.replay is None and not view.figures.outside
-        return speed.panel(view.figures.speed, width, height, has_draft=view.has_draft, compare=compare)
+        return speed.panel(
+            view.figures.speed, width, height, has_draft=view.has_draft, compare=compare, drafting=view.depth != 0
+        )
 
 
 class BlocksPanel(Panel):

@@ -187,3 +187,57 @@ def test_nothing_of_this_happens_in_mid_reply_or_in_an_empty_chat() -> None:
         await until(pilot, lambda: not app.chat.answering)
 
     drive(scenario, engine)
+
+
+def test_a_rewind_to_before_the_first_question_is_undone_by_the_same_key() -> None:
+    async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
+        await ask(pilot, app, "one")
+        await ask(pilot, app, "two")
+        await press(pilot, app, "k", "k", "k", "k", "w")
+        await until(pilot, lambda: questions(app) == [])
+        assert "4 later messages kept" in screen_text(app)
+        kept = app.chat.conversation
+        await press(pilot, app, "n")
+        app.chat.show(kept)
+        await until(pilot, lambda: "4 later messages kept" in screen_text(app), "for the note after coming back")
+        app.chat.prompt.clear()
+        await press(pilot, app, "w")
+        await until(pilot, lambda: questions(app) == ["one", "two"])
+        assert "later messages" not in screen_text(app) and len(replies(app)) == 2
+
+    drive(scenario)
+
+
+def test_what_is_half_written_outlives_an_edit() -> None:
+    async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
+        await ask(pilot, app, "one")
+        app.chat.prompt.insert("half a question")
+        await press(pilot, app, "e")
+        assert app.chat.prompt.text == "one"
+        await pilot.press("escape")
+        assert app.chat.prompt.text == "half a question"
+        await press(pilot, app, "e", "!")
+        await pilot.press("enter")
+        await until(pilot, lambda: questions(app) == ["one!"] and not app.chat.answering)
+        assert app.chat.prompt.text == "half a question"
+        for key in ("w", "f"):
+            await press(pilot, app, "k", "k", key)
+            await until(pilot, lambda: questions(app) == [])
+            assert app.chat.prompt.text == "half a question"
+            if key == "w":
+                await press(pilot, app, "w")
+
+    drive(scenario)
+
+
+def test_asking_leaves_what_was_chosen() -> None:
+    async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
+        await ask(pilot, app, "one")
+        await press(pilot, app, "k", "k")
+        assert app.chat.transcript.chosen is not None
+        await ask(pilot, app, "two")
+        assert app.chat.transcript.chosen is None
+        await press(pilot, app, "e")
+        assert app.chat.prompt.text == "two"
+
+    drive(scenario)

@@ -260,3 +260,26 @@ def test_no_key_means_two_things_at_once() -> None:
                 {one.id, other.id} <= ids for ids in never_together
             )
             assert apart, f"{key} is {one.id} and {other.id}"
+
+
+def test_commands_are_found_by_their_names() -> None:
+    from helix_tui.commands import HelixCommands
+
+    async def first(app: HelixApp, words: str) -> str:
+        provider = HelixCommands(app.screen)
+        hits = [hit async for hit in provider.search(words)]
+        best = max(hits, key=lambda hit: hit.score)  # type: ignore[union-attr]
+        return str(best.match_display)  # type: ignore[union-attr]
+
+    wanted = {
+        "rewind": "Go on from the chosen message", "fork": "Begin a new chat with", "library": "Your chats",
+        "settings": "System prompt", "export": "Write this chat", "adaptive": "Let the engine choose",
+        "swarm": "Ask many questions", "regenerate": "Ask for another reply", "race": "Race baseline",
+        "record": "Record from now on", "baseline": "Switch speculation off", "helix-dark": "Theme: helix-dark",
+    }  # fmt: skip
+
+    async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
+        found = {words: await first(app, words) for words in wanted}
+        assert {w: f for w, f in found.items() if not f.startswith(wanted[w])} == {}
+
+    drive(scenario)

@@ -111,13 +111,15 @@ def test_rename_delete_and_undo(store: Store) -> None:
         screen = await library(pilot, app, "down", "ctrl+r")
         await pilot.press(*" [b]", "enter")
         await listed(pilot, screen, "Third question", "Why is the sky blue? [b]", "Tell me a story")
-        await pilot.press("ctrl+r", "x", "escape", "ctrl+d")
+        assert screen.list.highlighted == 1, "what was renamed stays chosen"
+        await pilot.press("ctrl+r", "x", "escape", "up", "ctrl+d")
         await listed(pilot, screen, "Why is the sky blue? [b]", "Tell me a story")
         assert "Deleted “Third question” · ctrl+z brings it back" in screen_text(app)
-        await pilot.press("ctrl+d")
-        await listed(pilot, screen, "Tell me a story")
+        await pilot.press("down", "ctrl+d")
+        await listed(pilot, screen, "Why is the sky blue? [b]")
         await pilot.press("ctrl+z")
         await listed(pilot, screen, "Why is the sky blue? [b]", "Tell me a story")
+        assert screen.list.highlighted == 1, "what came back is chosen"
         await pilot.press("ctrl+z")
         await listed(pilot, screen, "Third question", "Why is the sky blue? [b]", "Tell me a story")
         await pilot.press("ctrl+z")

@@ -41,7 +41,8 @@ def test_changes_hold_from_the_next_question_on() -> None:
         await until(pilot, lambda: 'preset = "creative"' in screen_text(app))
         await pilot.press("ctrl+s")
         await until(pilot, lambda: app.screen is app.chat)
-        assert app.theme == "helix-light" and ("depth", 2) not in engine.calls
+        assert app.theme == "helix-light"
+        assert ("depth", 2) in engine.calls, "the depth of a reply that runs, as its keys do"
         engine.gate = None
         await until(pilot, lambda: not app.chat.answering)
         await ask(pilot, app, "Second")

@@ -183,3 +183,46 @@ def test_nothing_on_stage_opens_what_is_personal() -> None:
         assert len(app.screen_stack) == depth
 
     drive(scenario)
+
+
+def test_a_reply_that_runs_hides_the_private_chat_from_the_next_question_too() -> None:
+    engine = ScriptedEngine()
+
+    async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
+        await ask(pilot, app, "my secret")
+        engine.gate = threading.Semaphore(2)
+        await send(pilot, app, "another secret")
+        await until(pilot, lambda: app.chat.figures.speculating.cycles == 2)
+        await pilot.press("f8")
+        await until(pilot, lambda: figures_shown(app))
+        engine.gate = None
+        await until(pilot, lambda: not app.chat.answering)
+        await send(pilot, app, "on stage")
+        await until(pilot, lambda: questions(app) == ["on stage"] and not app.chat.answering)
+        assert [m["content"] for m in told(engine, "submit")[-1].messages] == ["on stage"]
+        assert "another secret" not in screen_text(app)
+        await pilot.press("f8")
+        await until(pilot, lambda: questions(app) == ["my secret", "another secret"])
+
+    drive(scenario, engine)
+
+
+def test_leaving_in_the_middle_of_a_reply_brings_the_private_chat_back() -> None:
+    engine = ScriptedEngine()
+
+    async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
+        await ask(pilot, app, "my secret")
+        await pilot.press("f8")
+        await until(pilot, lambda: figures_shown(app))
+        engine.gate = threading.Semaphore(2)
+        await send(pilot, app, "on stage")
+        await until(pilot, lambda: app.chat.figures.speculating.cycles == 2)
+        await pilot.press("f8")
+        await until(pilot, lambda: questions(app) == ["my secret"])
+        engine.gate = None
+        await until(pilot, lambda: not app.chat.answering)
+        await ask(pilot, app, "go on")
+        assert questions(app) == ["my secret", "go on"]
+        assert [turn.display for turn in app.chat.transcript.turns] == [True] * 4
+
+    drive(scenario, engine)

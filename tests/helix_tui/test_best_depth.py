@@ -122,3 +122,13 @@ def test_the_controllers_reason_is_shown_at_every_height_that_has_room(height: i
     figures = told(*[replace(one(2, 2), reason="two pay best")] * 5)
     assert "two pay best" in speculation.panel(figures.speculating, "auto", 40, height).plain
     assert "two pay best" in speculation.strip(figures.speculating, "auto", 60).plain
+
+
+def test_no_forward_is_thought_to_be_free() -> None:
+    """The line through 2 and 3 rows crosses zero before it comes to the one row of plain decoding."""
+    check = line([(2, 0.012, 9), (3, 0.030, 45)])
+    assert check(1) == pytest.approx(0.006), "a row as it cost where rows were cheapest"
+    assert check(3) == pytest.approx(0.030)
+    rounds = [one(1, 1, check=0.012)] * 9 + [one(2, 1, check=0.030)] * 45
+    found = estimate(rounds)
+    assert found is not None and 0 < found.gain < 3

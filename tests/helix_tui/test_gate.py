@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
+from making import finished
 from scripted import STORY, ScriptedEngine, loader
 from waiting import until as wait
 
 from engine.events import Cycle, Finished
 from helix_tui.gate import Gate
+from helix_tui.held import without
 from helix_tui.messages import Note, Question
 from helix_tui.sources import LiveSource
 
@@ -131,3 +134,40 @@ def test_a_gate_that_is_open_never_waits_and_counts_no_passes() -> None:
     assert not through.is_set()
     gate.go_on()
     assert through.wait(10)
+
+
+def test_time_that_a_reply_was_held_is_not_the_models() -> None:
+    engine = ScriptedEngine()
+    with held(engine) as (source, notes):
+        source.go_on()
+        wait(lambda: ended(notes))
+        plain = ended(notes).usage  # type: ignore[union-attr]
+        notes.clear()
+        waits = iter([0.25, 2.0])
+        source._gate.wait = lambda until: next(waits, 0.0)  # type: ignore[method-assign]
+        source.ask(Question(({"role": "user", "content": "hello"},)))
+        wait(lambda: ended(notes))
+        usage = ended(notes).usage  # type: ignore[union-attr]
+    assert usage.ttft_s == max(0.0, plain.ttft_s - 0.25) and usage.decode_s == max(0.0, plain.decode_s - 2.0)
+
+
+def test_figures_without_what_was_held() -> None:
+    usage = replace(finished().usage, ttft_s=3.0, decode_s=10.0, decode_tokens_per_s=4.0)
+    left = without(usage, 2.5, 8.0)
+    assert (left.ttft_s, left.decode_s, left.decode_tokens_per_s) == (0.5, 2.0, 20.0)
+    assert replace(left, ttft_s=3.0, decode_s=10.0, decode_tokens_per_s=4.0) == usage
+    nothing = without(replace(usage, ttft_s=None, decode_s=0.0, decode_tokens_per_s=None), 1.0, 1.0)
+    assert (nothing.ttft_s, nothing.decode_s, nothing.decode_tokens_per_s) == (None, 0.0, None)
+
+
+def test_the_gate_says_how_long_it_was_held() -> None:
+    gate = Gate()
+    assert gate.wait(lambda: False) == 0.0
+    gate.hold()
+    spent: list[float] = []
+    thread = threading.Thread(target=lambda: spent.append(gate.wait(lambda: False)))
+    thread.start()
+    wait(lambda: bool(gate._changed._waiters))  # type: ignore[attr-defined]
+    gate.go_on()
+    thread.join()
+    assert spent[0] > 0

@@ -123,6 +123,8 @@ def test_the_speed_panel_says_what_was_gained_and_only_when_both_are_known() -> 
     assert styled(content, "2.00×") == "bold $accepted"
     loss = speed.panel(measured(*replies(0, 0.01), *replies(1, 0.04)), 60, 7)
     assert "0.50× baseline  slower: b goes back" in loss.plain
+    lost = speed.panel(measured(*replies(0, 0.01), *replies(1, 0.04)), 60, 7, drafting=False).plain
+    assert "0.50× baseline  slower" in lost and "b goes back" not in lost, "speculation is off already"
     assert "$corrected" in styled(loss, "0.50×")
     assert "no draft to compare with" in speed.panel(only, 60, 7, has_draft=False).plain
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from driving import ask, drive, until
+from driving import ask, drive, screen_text, until
 from making import loaded, model
 from scripted import STORY, ScriptedEngine
 from textual.pilot import Pilot
@@ -164,5 +164,29 @@ def test_a_folder_that_cannot_be_written_is_said(monkeypatch: pytest.MonkeyPatch
         await ask(pilot, app, "Tell me a story")
         await pilot.press("f9")
         await until(pilot, lambda: any("nowhere to write" in n.message for n in app._notifications))
+
+    drive(scenario, ScriptedEngine([STORY]))
+
+
+def test_the_depth_is_that_of_the_reply_and_not_of_the_next_question(here: Path) -> None:
+    async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
+        app.chat.set_depth(3)
+        await ask(pilot, app, "Tell me a story")
+        await pilot.press("escape", "b", "z")
+        await until(pilot, lambda: len(list(here.iterdir())) == 2)
+        assert app.chat.view.depth == 0
+        assert "| Depth | 3 |" in next(here.glob("*.md")).read_text("utf-8")
+
+    drive(scenario, ScriptedEngine([STORY]))
+
+
+def test_a_recording_gives_no_card_of_today(here: Path) -> None:
+    async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
+        await pilot.press("f4")
+        await until(pilot, lambda: "REPLAY" in screen_text(app))
+        assert app.screen.check_action("card", ()) is False
+        await pilot.press("z", "Z", "f9")
+        await pilot.pause()
+        assert list(here.iterdir()) == []
 
     drive(scenario, ScriptedEngine([STORY]))

@@ -56,7 +56,7 @@ def test_a_number_asks_and_only_on_the_empty_first_screen() -> None:
 
 def test_the_palette_asks_too() -> None:
     async def scenario(pilot: Pilot[None], app: HelixApp) -> None:
-        entries = {name: act for name, _, act in HelixCommands(app.screen)._entries()}
+        entries = {name: act for name, _, act, _ in HelixCommands(app.screen)._entries()}
         assert [name for name in entries if name.startswith("Ask: ")] == [f"Ask: {question}" for question in STARTERS]
         entries[f"Ask: {STARTERS[9]}"]()
         await until(pilot, lambda: replies(app) and not app.chat.answering)

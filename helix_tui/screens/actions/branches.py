@@ -16,6 +16,8 @@ EDITING = "another version of this · enter sends it, esc leaves it"
 
 class BranchActions(ChatCore):
     _edited: QuestionView | None = None
+    _unsent = ""
+    """What was half written when an edit began."""
     _behind: Widget | None = None
     """The line that says what a rewind left."""
 
@@ -32,6 +34,8 @@ class BranchActions(ChatCore):
         self._end_edit()
         self._forget_rewind()
         super().show(conversation)
+        if not conversation.path:
+            self._say_ahead()
 
     def on_prompt_sent(self, message: Prompt.Sent) -> None:
         """A question that was edited goes where the first version stands, which stays beside it."""
@@ -39,10 +43,14 @@ class BranchActions(ChatCore):
         if (view := self._edited) is not None and view.message is not None:
             self.conversation.rewind(view.message)
             self.show(self.conversation)
+            self.prompt.load_text(self._unsent)
+        self.transcript.choose(None)
 
     def action_edit(self) -> None:
         if (message := self._chosen("user")) is None or self._busy():
             return
+        if self._edited is None:
+            self._unsent = self.prompt.text
         self._end_edit()
         self._edited = next(v for v in self.query(QuestionView) if v.message is message)
         self._edited.say(EDITING)
@@ -51,7 +59,7 @@ class BranchActions(ChatCore):
 
     def action_leave_edit(self) -> None:
         self._end_edit()
-        self.prompt.clear()
+        self.prompt.load_text(self._unsent)
         self.transcript.focus()
 
     def action_regenerate(self) -> None:
@@ -69,20 +77,19 @@ class BranchActions(ChatCore):
 
     def action_rewind(self) -> None:
         """Go on after the chosen reply, or from before the chosen question; at the end of a rewound chat, undo it."""
-        if (message := self._chosen()) is None or self._busy():
+        before_all = not self.conversation.path and self.conversation.ahead > 0
+        message = None if before_all else self._chosen()
+        if (message is None and not before_all) or self._busy():
             return
-        again = message.id == self.conversation.leaf
-        if again:
+        if message is None or message.id == self.conversation.leaf:
             self.conversation.forward()
         else:
             self.conversation.rewind(message)
         self.show(self.conversation)
         self.store.save(self.conversation)
-        if ahead := self.conversation.ahead:
-            there = f"{count(ahead, 'later message')} kept in their branch · w brings them back"
-            self._behind = self.transcript.note(there)
-        if message.role == "user":
-            self._write(message.text)
+        self._say_ahead()
+        if message is not None and message.role == "user":
+            self._offer(message.text)
 
     def action_fork(self) -> None:
         if (message := self._chosen()) is None or self._busy():
@@ -93,7 +100,7 @@ class BranchActions(ChatCore):
             self.store.save(fork, *fork.path)
         self.notify("A new chat begins here; the old one stays as it was", timeout=4)
         if message.role == "user":
-            self._write(message.text)
+            self._offer(message.text)
 
     def action_branch(self, by: int) -> None:
         """To the version before or after of the chosen message, or of the last that has any."""
@@ -124,6 +131,11 @@ class BranchActions(ChatCore):
             self.notify("esc stops the reply first", timeout=4)
         return busy
 
+    def _offer(self, text: str) -> None:
+        """To ask it again; what is half written comes first."""
+        if not self.prompt.text.strip():
+            self._write(text)
+
     def _write(self, text: str) -> None:
         self.prompt.load_text(text)
         self.prompt.move_cursor(self.prompt.document.end)
@@ -134,6 +146,11 @@ class BranchActions(ChatCore):
         if view is not None:
             self.transcript.number(self.conversation)
             self.refresh_bindings()
+
+    def _say_ahead(self) -> None:
+        if self._behind is None and (ahead := self.conversation.ahead):
+            there = f"{count(ahead, 'later message')} kept in their branch · w brings them back"
+            self._behind = self.transcript.note(there)
 
     def _forget_rewind(self) -> None:
         note, self._behind = self._behind, None

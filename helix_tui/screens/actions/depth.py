@@ -24,15 +24,16 @@ class DepthActions(ChatCore):
         if now == "auto":
             rounds = self.figures.speculating.rounds
             now = rounds[-1].depth if rounds else FIXED
-        self._set_depth(max(0, min(MAX_DEPTH, now + by)))
+        self.set_depth(max(0, min(MAX_DEPTH, now + by)))
 
     def action_adaptive(self) -> None:
-        self._set_depth("auto" if self.view.depth != "auto" else FIXED)
+        self.set_depth("auto" if self.view.depth != "auto" else FIXED)
 
     def action_baseline(self) -> None:
-        self._set_depth(0 if self.view.depth else self._depth_before or self.settings.depth or FIXED)
+        self.set_depth(0 if self.view.depth else self._depth_before or self.settings.depth or FIXED)
 
-    def _set_depth(self, depth: Depth) -> None:
+    def set_depth(self, depth: Depth) -> None:
+        """For what runs, from its next round on, and for what comes."""
         if not self.view.has_draft:
             self.notify("There is no draft model, so there is nothing to speculate with", timeout=4)
             return

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..core import ChatCore
 from ..setup import Holding, SetupScreen
+from .depth import DepthActions
 
 
-class SetupActions(ChatCore):
+class SetupActions(DepthActions):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "setup":
             return not self.replaying
@@ -25,11 +25,11 @@ class SetupActions(ChatCore):
         self.app.push_screen(SetupScreen(now, self.preferences, sorted(self.app.available_themes)), self._changed)
 
     def _changed(self, holding: Holding | None) -> None:
-        """From the next question on; one that runs ends as it began."""
+        """From the next question on; the depth at once, as with its keys."""
         if holding is None:
             return
-        if self.view.has_draft:
-            self.view.depth = holding.depth
+        if self.view.has_draft and holding.depth != self.view.depth:
+            self.set_depth(holding.depth)
         self.settings = replace(self.settings, sampling=holding.sampling, max_tokens=holding.max_tokens)
         self.conversation.settings = self.settings
         self.conversation.system = holding.system or None

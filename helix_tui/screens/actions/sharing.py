@@ -10,6 +10,7 @@ from typing import Any
 from textual.screen import Screen
 
 from ... import share
+from ...messages import Depth
 from ...render.public import public
 from ...render.share import markdown, svg
 from ...stage import StagedApp
@@ -19,14 +20,19 @@ from ..core import ChatCore
 class ShareActions(ChatCore):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "card":
-            return not self.answering
+            return not (self.answering or self.replaying)
         return super().check_action(action, parameters)
 
     def action_card(self, with_text: bool) -> None:
         """Of the last reply."""
         said = [message["content"] for message in self.conversation.chat[-2:]] if with_text else []
         text = (said[0], said[1]) if len(said) == 2 else ("", "")
-        write_card(self, share.of_chat(self.figures, self.view.depth, datetime.now(), self.race, text))
+        write_card(self, share.of_chat(self.figures, self._depth(), datetime.now(), self.race, text))
+
+    def _depth(self) -> Depth:
+        """Of the last reply, as it ended: the next question may go another way."""
+        rounds = self.figures.speculating.rounds
+        return self.view.depth if not rounds else "auto" if rounds[-1].reason else rounds[-1].depth
 
 
 def write_card(screen: Screen[Any], facts: share.Facts | None) -> None:

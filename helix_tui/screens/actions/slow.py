@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.content import Content
 
 from ...conversation import Message
@@ -57,6 +58,11 @@ class SlowActions(ChatCore):
         self._looking = None
         super().open_reply(message)
 
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Other keys help now."""
+        if self.source.held or self._looking is not None:
+            self.mark()
+
     def _rounds(self) -> int:
         journal = self._journal()
         return len(journal.rounds) if journal is not None else 0
@@ -78,4 +84,12 @@ class SlowActions(ChatCore):
 
     def _picture(self, width: int, height: int) -> Content:
         running = self.answering and not self.replaying
-        return slow.panel(self._journal(), self._looking, width, height, held=self.source.held, running=running)
+        return slow.panel(
+            self._journal(),
+            self._looking,
+            width,
+            height,
+            held=self.source.held,
+            running=running,
+            typing=self.prompt.has_focus,
+        )

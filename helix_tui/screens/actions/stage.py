@@ -6,6 +6,7 @@ from ...conversation import Conversation
 from ...sent import History
 from ...stage import StagedApp
 from ...starters import STARTERS
+from ...widgets.prompt import Prompt
 from ...widgets.turns import CardView
 from ..core import ChatCore
 
@@ -22,6 +23,8 @@ class StageActions(ChatCore):
     """The chat that was left for the stage."""
     _kept: tuple[History, str] | None = None
     """What was sent and half written before."""
+    _owing: Conversation | None = None
+    """The chat that could not be left in the middle of a reply: the next question leaves it."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in PERSONAL and isinstance(self.app, StagedApp) and self.app.staged:
@@ -33,6 +36,11 @@ class StageActions(ChatCore):
     def on_mount(self) -> None:
         # Textual calls the one of every base by itself.
         self.watch(self.app, "staged", self._stage, init=True)
+
+    def on_prompt_sent(self, message: Prompt.Sent) -> None:
+        if self._owing is self.conversation and not self._talking():
+            self._owing = None
+            self._leave_private()
 
     def action_stage(self) -> None:
         if isinstance(self.app, StagedApp):
@@ -61,17 +69,26 @@ class StageActions(ChatCore):
 
     def _change_chat(self, staged: bool) -> None:
         """On stage a chat of its own: what was said in private is neither shown nor told to the model."""
-        busy = self.answering or bool(self.waiting)
+        busy = self._talking()
+        self._owing = self.conversation if staged and busy else None
         if staged and len(self.conversation) and not busy:
-            self._private = self.conversation
-            self.show(Conversation(self._private.system, self.settings))
-        elif not staged and self._private is not None and not busy:
+            self._leave_private()
+        elif not staged and self._private is not None:
+            # A reply that still runs on stage ends here, as when any other chat is opened.
             before, self._private = self._private, None
             self.show(before)
+            busy = False
         for turn in self.transcript.turns:
             # What is being said now stays, and so does a card: it may say what to do.
             running = busy and turn in self.transcript.turns[-2:]
             turn.set_class(staged and not running and not isinstance(turn, CardView), OFF)
+
+    def _leave_private(self) -> None:
+        self._private = self.conversation
+        self.show(Conversation(self._private.system, self.settings))
+
+    def _talking(self) -> bool:
+        return self.answering or bool(self.waiting)
 
     def _swap_prompt(self, staged: bool) -> None:
         """The arrow keys must not bring back what was asked in private."""
