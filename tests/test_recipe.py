@@ -136,6 +136,18 @@ def test_replies_are_compared_by_their_words(reply: str, answer: str, share: flo
     assert answered([{"prompt": "x", "reply": reply}], {"x": answer}) == (share >= 0.5)
 
 
+def test_what_is_held_out_of_the_corpus_does_not_hang_on_the_examples(tmp_path: Path, corpus: Path) -> None:
+    from prepare import prepare
+
+    held = []
+    for name, more in (("one", []), ("two", [{"q": ["Is this new?", "new"], "a": "It is."}])):
+        examples = write(corpus / "examples", *[json.loads(x) for x in (corpus / "examples/a.jsonl").open()], *more)
+        prepare(corpus, tmp_path / name, vocab=300, examples=examples)
+        items = [json.loads(line) for line in (tmp_path / name / "held.jsonl").open()]
+        held.append([item for item in items if item["kind"] in ("chat", "prose")])
+    assert held[0] == held[1] and len(held[0]) > 2
+
+
 def test_parcels_come_back_whole_or_not_at_all(tmp_path: Path) -> None:
     from parcels import unwrap, wrap
 

@@ -121,13 +121,14 @@ def prepare(
     texts: dict[str, list[str]] = {}
     for group, text in prose(corpus):
         texts.setdefault(group, []).append(text)
-    held_prose = [text for group in texts.values() for text in _hold(group, rng)]
-    apart = random.Random(2)  # What is held out does not hang on what is made here.
+    holding = random.Random(3)  # What is held out hangs on the corpus alone: not on the examples, which change.
+    held_prose = [text for group in texts.values() for text in _hold(group, holding)]
+    apart = random.Random(2)
     made = [*tasks(texts.get("modern", []), apart), *code_tasks(_answers(kept.get("own", [])), apart)]
     kept["tasks"] = [messages([task]) for task in made]
     # The project's own are held out by whole examples, so that no other phrasing of one is trained on.
     others = [saids for group, saids in kept.items() if group not in OURS]
-    held_said = [said for saids in others for said in _hold(saids, rng)]
+    held_said = [said for saids in others for said in _hold(saids, holding)]
     own = list(held_chats(examples))
     docs = {group: [encode(tokenizer, said, _system(rng)) for said in saids] for group, saids in kept.items()}
     docs |= {group: encode_texts(tokenizer, pieces) for group, pieces in texts.items()}
