@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import lzma
 import os
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from corpora import make_corpus, write
 
 ROOT = Path(__file__).parent.parent
 RECIPE = ROOT / "assets/recipe"
@@ -21,12 +21,6 @@ GOOD = {"q": ["What is tea?", "tea"], "a": "A drink.", "then": [["Is it hot?", "
 def _recipe_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its files import one another by name, as they do when one of them is run."""
     monkeypatch.syspath_prepend(str(RECIPE))
-
-
-def write(folder: Path, *items: Any) -> Path:
-    folder.mkdir(exist_ok=True)
-    (folder / "a.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items), encoding="utf-8")
-    return folder
 
 
 def test_there_are_four_thousand_examples_and_nothing_is_wrong_with_them() -> None:
@@ -78,47 +72,6 @@ def test_good_items_and_short_answers_that_recur_pass(tmp_path: Path) -> None:
     assert check(tmp_path / "examples") == (1, ["a.jsonl:1: no JSON"])
 
 
-def test_held_out_examples_are_in_no_phrasing_among_the_others(tmp_path: Path) -> None:
-    import random
-
-    from corpus import HELD_EVERY, chats, held_chats
-
-    items = [{"q": [f"question {i}?", f"other {i}"], "a": f"answer {i}"} for i in range(10 * HELD_EVERY)]
-    folder = write(tmp_path / "examples", *items)
-    pack(tmp_path / "chat.jsonl.xz", [])
-    trained = {m["content"] for _, said in chats(tmp_path, folder, random.Random(0)) for m in said[1::2]}
-    held = {said[1]["content"] for said in held_chats(folder)}
-    assert 5 <= len(held) <= 15 and not held & trained
-    assert len(held | trained) == len(items)
-    grown = write(tmp_path / "more", {"q": ["a new one"], "a": "first"}, *items)
-    assert held <= {said[1]["content"] for said in held_chats(grown)}, "what was held out stays so"
-
-
-def test_phrasings_that_are_held_out_are_learnt_in_no_case_and_with_no_mark(tmp_path: Path) -> None:
-    import random
-
-    from check import normal
-    from corpus import REWORDED_EVERY, chats, is_held, reworded_chats
-
-    items = [{"q": [f"What is {i}?", f"tell me of {i}", f"and {i}"], "a": f"answer {i}"} for i in range(300)]
-    folder = write(tmp_path / "examples")
-    (folder / "first.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items), encoding="utf-8")
-    pack(tmp_path / "chat.jsonl.xz", [])
-    asked = {
-        normal(m["content"])
-        for _, said in chats(tmp_path, folder, random.Random(0))
-        for m in said
-        if m["role"] == "user"
-    }
-    kept = list(reworded_chats(folder))
-    assert 600 < len(kept) * REWORDED_EVERY < 1200
-    assert not asked & {normal(said[0]["content"]) for said in kept}
-    learnt = [item for item in items if not is_held(item)]
-    assert all(asked & set(map(normal, item["q"])) for item in learnt), "each question is learnt in some words"
-    answers = {q: item["a"] for item in learnt for q in item["q"]}
-    assert all(answers[said[0]["content"]] == said[1]["content"] for said in kept)
-
-
 @pytest.mark.parametrize(
     ("reply", "answer", "share"),
     [
@@ -134,18 +87,6 @@ def test_replies_are_compared_by_their_words(reply: str, answer: str, share: flo
 
     assert alike(reply, answer) == share
     assert answered([{"prompt": "x", "reply": reply}], {"x": answer}) == (share >= 0.5)
-
-
-def test_what_is_held_out_of_the_corpus_does_not_hang_on_the_examples(tmp_path: Path, corpus: Path) -> None:
-    from prepare import prepare
-
-    held = []
-    for name, more in (("one", []), ("two", [{"q": ["Is this new?", "new"], "a": "It is."}])):
-        examples = write(corpus / "examples", *[json.loads(x) for x in (corpus / "examples/a.jsonl").open()], *more)
-        prepare(corpus, tmp_path / name, vocab=300, examples=examples)
-        items = [json.loads(line) for line in (tmp_path / name / "held.jsonl").open()]
-        held.append([item for item in items if item["kind"] in ("chat", "prose")])
-    assert held[0] == held[1] and len(held[0]) > 2
 
 
 def test_parcels_come_back_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -191,39 +132,9 @@ def test_scales_are_those_that_are_stored() -> None:
     assert ((values.float() * scales.float() - weight).norm(dim=1) / weight.norm(dim=1)).max() < 0.02
 
 
-def pack(path: Path, items: list[dict[str, Any]]) -> None:
-    with lzma.open(path, "wt", encoding="utf-8") as file:
-        file.writelines(json.dumps(item) + "\n" for item in items)
-
-
-COLOURS = ("red", "green", "blue", "white", "black", "yellow", "brown", "pink")
-THINGS = ("house", "boat", "bird", "stone", "apple", "river", "chair", "cloud")
-
-
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    """A little text of every kind, and a few examples."""
-    folder = tmp_path / "corpus"
-    folder.mkdir()
-    pairs = [(c, t) for c in COLOURS for t in THINGS]
-    chats = [
-        {"role": role, "content": text}
-        for c, t in pairs
-        for role, text in (("user", f"What is the {t} like?"), ("assistant", f"The {t} is {c}."))
-    ]
-    sources = ["oasst/root", "dolly/qa"]
-    said = [{"source": sources[i // 2 % 2], "messages": chats[i : i + 2]} for i in range(0, len(chats), 2)]
-    pack(folder / "chat.jsonl.xz", said)
-    prose = [{"source": f"gutenberg/{k}/1", "text": f"The {c} {t} stood there. " * 9} for k in ("kids", "general")
-             for c, t in pairs]  # fmt: skip
-    pack(folder / "prose.jsonl.xz", [*prose, {"source": "onestop/1", "text": "A short text of today. " * 20}])
-    items = [{"q": [f"A {c} {t}?", f"{c} {t}"], "a": f"Here is a {c} {t}."} for c, t in pairs]
-    write(folder / "examples", *items)
-    first = [
-        {"q": [f"Where is the {t}?", f"find the {t}", f"the {t}, where"], "a": f"The {t} is there."} for t in THINGS
-    ]
-    (folder / "examples/first.jsonl").write_text("".join(json.dumps(item) + "\n" for item in first), encoding="utf-8")
-    return folder
+    return make_corpus(tmp_path / "corpus")
 
 
 @pytest.fixture

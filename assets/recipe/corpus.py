@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from check import normal
 
+ASKED_FIRST = "first*.jsonl"
+"""The files of what strangers ask first."""
 SPECIAL = ["<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
 SPECIAL += [f"<|reserved_{i}|>" for i in range(3)]
 END_OF_TEXT, SYSTEM, USER, ASSISTANT, END = range(5)
@@ -86,9 +88,9 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
         yield from map(json.loads, file)
 
 
-def examples(folder: Path = EXAMPLES) -> Iterator[dict[str, Any]]:
+def examples(folder: Path = EXAMPLES, files: str = "*.jsonl") -> Iterator[dict[str, Any]]:
     """The project's own items: `q` phrasings, `a` answer, `then` follow-ups."""
-    for path in sorted(folder.glob("*.jsonl")):
+    for path in sorted(folder.glob(files)):
         yield from lines(path)
 
 
@@ -129,7 +131,7 @@ def own_chats(folder: Path, rng: random.Random) -> Iterator[Messages]:
 
 def first_chats(folder: Path) -> Iterator[Messages]:
     """What strangers ask first: "Who are you?", "hi"; as it is written in the examples and as a sentence."""
-    for item in (item for path in sorted(folder.glob("first*.jsonl")) for item in lines(path)):
+    for item in examples(folder, ASKED_FIRST):
         if not is_held(item):
             asked = phrasings(item)
             for question in dict.fromkeys([*asked, *map(_sentence, asked)]):
@@ -160,7 +162,7 @@ def held_chats(folder: Path) -> Iterator[Messages]:
 
 def reworded_chats(folder: Path) -> Iterator[Messages]:
     """What strangers ask first in the ways that are held out, each with the answer that it is to find."""
-    for item in (item for path in sorted(folder.glob("first*.jsonl")) for item in lines(path)):
+    for item in examples(folder, ASKED_FIRST):
         learnt = set(phrasings(item))
         if not is_held(item):
             yield from (messages([(q, item["a"])]) for q in item["q"] if q not in learnt)

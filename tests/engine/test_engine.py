@@ -182,17 +182,6 @@ def test_cancel_in_the_middle_of_a_long_prompt(models: tiny.Models) -> None:
         assert not engine.busy
 
 
-def test_a_stream_closed_early_frees_its_blocks(pair: Engine) -> None:
-    stream = pair.stream(ask(4, max_tokens=100))
-    while not isinstance(next(stream), Cycle):
-        pass
-    assert tiny.held(pair) > 0
-    stream.close()
-    assert tiny.held(pair) == 0
-    assert not pair.busy
-    assert pair.step() == [], "nobody is left to tell"
-
-
 @pytest.mark.parametrize("depth", [0, 3, 8])
 def test_events_come_in_order_and_say_what_happened(pair: Engine, depth: int) -> None:
     events = [event for event in pair.stream(ask(depth)) if event.kind != "memory"]
@@ -270,52 +259,6 @@ def test_readings_of_a_stream_do_not_pile_up_elsewhere(pair: Engine, monkeypatch
     events = list(pair.stream(ask()))
     assert sum(event.kind == "memory" for event in events) > 3
     assert pair.step() == []
-
-
-def test_close_ends_everything_and_may_be_said_twice(models: tiny.Models) -> None:
-    engine = Engine.load(models.target("llama"), device="cpu")
-    stream = engine.stream(ask())
-    next(stream)
-    engine.close()
-    engine.close()
-    end = list(stream)[-1]
-    assert isinstance(end, Finished)
-    assert end.reason == "cancelled"
-    for use in (lambda: engine.generate(ask()), lambda: engine.submit(ask()), engine.step):
-        with pytest.raises(HelixError, match="closed; load a new one"):
-            use()
-
-
-def test_a_stream_that_begins_after_the_end_says_so(models: tiny.Models) -> None:
-    engine = Engine.load(models.target("llama"), device="cpu")
-    stream = engine.stream(ask())
-    engine.close()
-    with pytest.raises(HelixError, match="closed; load a new one"):
-        next(stream)
-
-
-@pytest.mark.parametrize("place", ["_propose", "_accept", "forward", "_run"])
-def test_a_stream_that_is_collected_in_the_middle_of_a_step_harms_nobody(
-    models: tiny.Models, monkeypatch: pytest.MonkeyPatch, place: str
-) -> None:
-    """The collector ends a generator wherever it runs: here in the step of somebody else."""
-    with Engine.load(models.target("llama"), models.near("llama"), device="cpu", prefix_cache=False) as engine:
-        wanted = engine.generate(ask(4)).token_ids
-        left = [engine.stream(ask(4, max_tokens=100))]
-        while not isinstance(next(left[0]), Cycle):
-            pass
-        owner = engine._speculator if hasattr(engine._speculator, place) else engine._pair.target
-        called = getattr(owner, place)
-
-        def collect(*arguments: object) -> object:
-            if left:
-                left.pop().close()  # As its finalizer would, on this thread.
-            return called(*arguments)
-
-        monkeypatch.setattr(owner, place, collect)
-        assert engine.generate(ask(4)).token_ids == wanted
-        assert not left and not engine.busy
-        assert tiny.held(engine) == 0
 
 
 def test_two_blocks_are_enough_for_the_shortest_context(models: tiny.Models) -> None:
